@@ -1,0 +1,106 @@
+"""Building what data/ ships from the real texts: features, statistics and people's votes. No text is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from synthlib import data, features, surface
+from synthlib.paths import DATA
+from synthlib.tasks import load_task, task_names
+
+_ANNOTATED = {
+    "expun_humor": {"joke": "humor", "not_joke": "non_humor"},
+    "isarcasmeval_en": {"sarcastic": "irony", "non_sarcastic": "non_irony"},
+}
+
+
+def build_features(texts: Path, annotations: Path, *, encoder: str, device: str) -> None:
+    """Write data/features (tables, statistics.csv, index.json) and data/votes/human_*.csv.
+
+    Parameters
+    ----------
+    texts : Path
+        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw).
+    annotations : Path
+        Folder with annot_expun_humor/ and annot_isarcasmeval_en/, each holding annotations.parquet.
+    """
+    statistics = []
+    for name in tqdm(task_names(), desc="tasks", unit="task"):
+        task = load_task(name)
+        frame = data.load_folder(task, texts)
+        statistics.append(describe_texts(frame, name))
+        if "text_raw" in frame:
+            frame["irony_tag"] = surface.find_irony_tags(frame["text_raw"])
+        chosen = features.select(frame, features.load_pools(task))
+        features.write(features.FOLDER / f"{name}.parquet", chosen, encoder=encoder, device=device)
+        if "text_raw" in frame:
+            raw = chosen[chosen["split"] == "test"].reset_index(drop=True)
+            raw = raw.assign(text=raw["text_raw"])
+            features.write(
+                features.FOLDER / f"{features.RAW_IRONY}.parquet", raw, encoder=encoder, device=device
+            )
+    pd.concat(statistics).to_csv(features.FOLDER / "statistics.csv", index=False, float_format="%.4f")
+    for name, labels in _ANNOTATED.items():
+        votes = pd.read_parquet(annotations / f"annot_{name}" / "annotations.parquet")
+        items, votes = split_annotations(votes, labels)
+        features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
+        votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
+    write_index()
+
+
+def split_annotations(votes: pd.DataFrame, labels: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the items (text, key, gold as ``source_label``) and the votes (key, annotator, label) of annotated texts.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        instance_id, text, annotator_id, label, gold and perhaps label_is_default: one row a vote.
+    labels : dict
+        The set's labels to the task's.
+    """
+    votes = votes.rename(columns={"instance_id": "key", "annotator_id": "annotator"})
+    items = votes.drop_duplicates("key")[["text", "key", "gold"]].rename(columns={"gold": "source_label"})
+    kept = [c for c in ("key", "annotator", "label", "label_is_default") if c in votes]
+    return items.reset_index(drop=True), votes[kept].assign(label=votes["label"].map(labels))
+
+
+def describe_texts(frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return counts and form of all texts of a task, one row a split and label.
+
+    Returns
+    -------
+    statistics : DataFrame
+        task, split, label, rows, words_q10, words_median, words_q90 (white-space separated words), and the shares of
+        texts that hold a question mark, hashtag or digit, and (irony) one of the three tags in the raw text.
+    """
+    measured = surface.measure_surface(frame["text"].tolist())
+    if "text_raw" in frame:
+        measured["irony_tag"] = surface.find_irony_tags(frame["text_raw"]).astype(float)
+    measured = pd.concat([frame[["split", "label"]].reset_index(drop=True), measured], axis=1)
+    rows = []
+    for (split, label), group in measured.groupby(["split", "label"]):
+        low, middle, high = group["n_words"].quantile([0.1, 0.5, 0.9])
+        row = {"task": task, "split": split, "label": label, "rows": len(group)}
+        row |= {"words_q10": low, "words_median": middle, "words_q90": high}
+        row |= {
+            name: group[name].mean()
+            for name in ("question", "hashtag", "digit", "irony_tag")
+            if name in group
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def write_index() -> None:
+    """Write data/features/index.json: size and sha256 of every table there."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in sorted(features.FOLDER.glob("*.parquet"))
+    }
+    text = json.dumps({"files": files}, indent=1) + "\n"
+    (features.FOLDER / "index.json").write_text(text, encoding="utf-8")

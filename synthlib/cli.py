@@ -1,0 +1,31 @@
+"""The ``synthlib`` command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; return the exit status."""
+    parser = argparse.ArgumentParser(prog="synthlib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser(
+        "build-features", help="rebuild data/features and people's votes from the real texts"
+    )
+    build.add_argument("texts", type=Path, help="folder with one parquet file a task")
+    build.add_argument(
+        "annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/"
+    )
+    build.add_argument("--encoder", default="all-MiniLM-L6-v2")
+    build.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    if options.command == "build-features":
+        from synthlib.build import build_features
+
+        build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

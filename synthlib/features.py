@@ -1,0 +1,216 @@
+"""Feature tables: what is known of a text without the text (encoder vector, form, label, key), made and read here.
+
+One parquet file a set, one row a text, columns ``key, label, split, evaluation, pool`` and, by task, others; the surface
+measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata names the
+encoder. data/features/ ships them for the real texts; ``source: folder`` and ``source: hub`` build the same tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthlib import data, surface
+from synthlib.paths import DATA, RESULTS
+from synthlib.tasks import Task, load_task
+
+FOLDER = DATA / "features"
+N_TRAIN, N_VALIDATION, N_TEST = 2000, 500, 1000
+SELECTION_SEED = 20231206
+RAW_IRONY = "tweet_irony_raw"
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Rows and what was measured of their texts, aligned row by row.
+
+    Attributes
+    ----------
+    rows : DataFrame, N rows
+        key, label, split, evaluation, pool, surface measures and, by task, agreement or irony_tag.
+    features : ndarray of float32, shape (N, D)
+        The encoder's vectors.
+    function_words : ndarray of uint8, shape (N, W)
+        Counts of :data:`synthlib.surface.FUNCTION_WORDS`.
+    """
+
+    rows: pd.DataFrame
+    features: np.ndarray
+    function_words: np.ndarray
+
+    def where(self, mask: np.ndarray | pd.Series) -> FeatureTable:
+        """Return the table of the rows for which ``mask`` is true."""
+        mask = np.asarray(mask, dtype=bool)
+        return FeatureTable(
+            self.rows[mask].reset_index(drop=True), self.features[mask], self.function_words[mask]
+        )
+
+
+def load(name: str, source: str, encoder: str) -> FeatureTable:
+    """Return the real rows of a task (or of another shipped set).
+
+    Parameters
+    ----------
+    name : str
+        A task; with ``source="features"`` also ``tweet_irony_raw``, ``expun_humor`` or ``isarcasmeval_en``.
+    source : str
+        ``features`` reads data/features; ``folder`` and ``hub`` take texts, encode them once and keep the table in
+        results/cache.
+    encoder : str
+        Name of the encoder the vectors must be of.
+
+    Raises
+    ------
+    ValueError
+        The file is corrupt, or of another encoder.
+    """
+    if source == "features":
+        path = FOLDER / f"{name}.parquet"
+        check_shipped(path)
+        return read(path, encoder=encoder)
+    task = load_task(name)
+    frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
+    frame = select(frame, load_pools(task) if source == "folder" else None)
+    digest = hashlib.sha256("".join(frame["key"] + frame["text"]).encode() + encoder.encode()).hexdigest()[
+        :16
+    ]
+    path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
+    if not path.is_file():
+        write(path, frame, encoder=encoder, device="auto")
+    return read(path, encoder=encoder)
+
+
+def read(path: str | Path, *, encoder: str) -> FeatureTable:
+    """Return a feature table from its file.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or its vectors are of another encoder than ``encoder``.
+    """
+    try:
+        table = pq.read_table(path)
+        made = json.loads(table.schema.metadata[b"synthlib"])
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        raise ValueError(
+            f"{path} is no readable feature table ({error}); delete it and make it again"
+        ) from None
+    if made["encoder"] != encoder:
+        raise ValueError(
+            f"{path} holds vectors of {made['encoder']!r}, not of {encoder!r}; "
+            f"set encoder: {made['encoder']}, or source: folder to encode texts anew"
+        )
+    rows = table.drop_columns(["function_words", "feature"]).to_pandas()
+    return FeatureTable(rows, _matrix(table["feature"]).astype(np.float32), _matrix(table["function_words"]))
+
+
+def write(path: str | Path, frame: pd.DataFrame, *, encoder: str, device: str) -> None:
+    """Encode the ``text`` column of ``frame`` and write everything but texts as a feature table.
+
+    Columns text, text_raw, head and tail are left out: the table holds no text.
+    """
+    from synthlib import encode  # torch is only needed where texts are encoded
+
+    texts = frame["text"].tolist()
+    loaded = encode.load_encoder(encoder, device)
+    vectors = encode.encode(texts, loaded, progress=Path(path).stem)
+    made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
+    write_table(path, frame.drop(columns="text"), texts, vectors, made=made)
+
+
+def write_table(
+    path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict
+) -> None:
+    """Write rows, the surface features of their texts and their vectors; ``made`` says by what the vectors were made."""
+    rows = frame.drop(columns=[c for c in ("text_raw", "head", "tail") if c in frame]).reset_index(drop=True)
+    measured = surface.measure_surface(texts)
+    table = pa.Table.from_pandas(
+        pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False
+    )
+    table = table.append_column("function_words", _column(surface.count_function_words(texts)))
+    table = table.append_column("feature", _column(np.asarray(vectors, dtype=np.float16)))
+    table = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), b"synthlib": json.dumps(made).encode()}
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".tmp{hashlib.sha256(str(id(table)).encode()).hexdigest()[:8]}")
+    pq.write_table(table, temporary, compression="zstd", compression_level=19)
+    temporary.replace(path)
+
+
+def select(frame: pd.DataFrame, pool: list[str] | None) -> pd.DataFrame:
+    """Return the rows of a task that the frozen study uses, marked in ``pool``.
+
+    All pool and evaluation rows, filled up at random to 2,000 training, 500 validation and 1,000 test rows.
+
+    Parameters
+    ----------
+    pool : list of str or None
+        Keys of the few-shot pool; None draws 50 a label from the training rows.
+
+    Raises
+    ------
+    ValueError
+        A pool key is not among the training rows.
+    """
+    rng = np.random.default_rng(SELECTION_SEED)
+    frame = frame.sort_values("key").reset_index(drop=True)
+    train = frame[frame["split"] == "train"]
+    if pool is None:
+        shuffled = train.iloc[rng.permutation(len(train))]
+        pool = shuffled.groupby("label").head(50)["key"].tolist()
+    unknown = sorted(set(pool) - set(train["key"]))
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} pool key(s) are not among the training rows, the first is {unknown[0]!r}"
+        )
+    frame = frame.assign(pool=frame["key"].isin(pool))
+    chosen = []
+    for split, most in (("train", N_TRAIN), ("validation", N_VALIDATION), ("test", N_TEST)):
+        rows = frame[frame["split"] == split]
+        first = rows["pool"] | rows["evaluation"]
+        rest = rng.permutation(rows.index[~first])[: max(0, most - int(first.sum()))]
+        chosen += sorted([*rows.index[first], *rest])
+    return frame.loc[chosen].reset_index(drop=True)
+
+
+def load_pools(task: Task) -> list[str]:
+    """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 a label."""
+    pools = json.loads((DATA / "corpora" / "pools.json").read_text(encoding="utf-8"))
+    return [key for label in task.label_names for key in pools[f"{task.name}/{label}"]]
+
+
+def check_shipped(path: Path) -> None:
+    """Raise if a shipped table is missing, or not the one that data/features/index.json lists."""
+    index = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))["files"]
+    if path.name not in index:
+        raise ValueError(
+            f"no shipped features {path.stem!r}; there are {', '.join(Path(n).stem for n in index)}"
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != index[path.name]["sha256"]:
+        raise ValueError(
+            f"{path} is corrupt (its sha256 is not the listed one); restore it: git checkout -- {path}"
+        )
+
+
+def _compact(measured: pd.DataFrame) -> dict[str, str]:
+    return {c: "float32" if measured[c].dtype.kind == "f" else "int32" for c in measured}
+
+
+def _column(matrix: np.ndarray) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
+
+
+def _matrix(column: pa.ChunkedArray) -> np.ndarray:
+    flat = column.combine_chunks()
+    return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)

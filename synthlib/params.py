@@ -1,0 +1,332 @@
+"""Parameters of the notebooks: one pydantic model a notebook, and the profiles (params/*.yaml) that fill them.
+
+A value travels: ``params/<profile>.yaml`` -> :func:`load_profile` (checked here, before anything runs) -> the
+runner injects it into the notebook -> the notebook's set-up cell builds its model with ``Model.from_cell(globals())``.
+The models have no defaults: the literals of a notebook's ``parameters`` cell are the defaults a reader sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from synthlib import tasks as task_files
+from synthlib.paths import PARAMS
+
+Setting = Literal["zero_shot", "few_shot", "attributed"]
+Source = Literal["features", "folder", "hub"]
+TrainingSource = Literal[
+    "real",
+    "real_matched",
+    "pool",
+    "zero_shot",
+    "few_shot",
+    "attributed",
+    "zero_shot+attributed",
+    "pool+few_shot",
+]
+SETTINGS: tuple[str, ...] = get_args(Setting)
+TRAINING_SOURCES: tuple[str, ...] = get_args(TrainingSource)
+
+
+def _known_task(name: str) -> str:
+    known = task_files.task_names()
+    if name not in known:
+        raise ValueError(f"unknown task {name!r}; known tasks: {', '.join(known)}")
+    return name
+
+
+def _distinct(values: list) -> list:
+    if len(set(values)) != len(values):
+        raise ValueError(f"a value is repeated in {values}")
+    return values
+
+
+TaskName = Annotated[str, AfterValidator(_known_task)]
+TaskNames = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_distinct)]
+Count = Annotated[int, Field(ge=1)]
+Resamples = Annotated[int, Field(ge=100, le=100_000)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Params(BaseModel):
+    """What every notebook takes: a seed, the folders of earlier stages, and the folder it writes to.
+
+    ``inputs`` maps ``"stage/cell"`` to a folder and ``output`` names one, both relative to the repository root. The
+    runner fills them in; left empty (a notebook opened by hand), the last companion run is read and
+    ``results/interactive/<stage>`` is written.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    seed: Annotated[int, Field(ge=0)]
+    inputs: dict[str, str]
+    output: str
+
+    @classmethod
+    def from_cell(cls, namespace: Mapping[str, Any]) -> Self:
+        """Return the parameters found in a notebook's namespace, checked.
+
+        Parameters
+        ----------
+        namespace : mapping
+            ``globals()`` of the notebook; names that are no parameter are ignored.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing, of the wrong type or out of range; the message names each one.
+        """
+        return check(cls, {name: namespace[name] for name in cls.model_fields if name in namespace})
+
+
+class Tasks(Params):
+    """01_tasks: which real texts the study is about."""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    near_duplicate_cosine: Share
+
+
+class Generate(Params):
+    """02_generate: the synthetic texts of one task, and what came back."""
+
+    task: TaskName
+    source: Source
+    encoder: str
+    backend: Literal["released"]
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_per_label: Count
+    near_duplicate_cosine: Share
+    n_resamples: Resamples
+
+
+class Train(Params):
+    """03_train: classifiers of one task from every source, by seed."""
+
+    task: TaskName
+    source: Source
+    encoder: str
+    sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    curve_sizes: list[Count]
+    mixing_sizes: list[Annotated[int, Field(ge=0)]]
+    n_resamples: Resamples
+    confidence: Share
+    device: str
+
+
+class TaskSubjectivity(Params):
+    """04_task_subjectivity: from pairwise judgements to levels and scores of subjectivity."""
+
+    tasks: TaskNames
+    min_pairs: Count
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+
+class TaskComparison(Params):
+    """05_task_comparison: real against synthetic by task, and how the gap goes with subjectivity."""
+
+    tasks: TaskNames
+    n_resamples: Resamples
+    n_permutations: Resamples
+    confidence: Share
+
+
+class Diversity(Params):
+    """06_diversity: how spread out the texts are, and how close to real ones."""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_per_label: Count
+    n_nearest: Count
+    n_resamples: Resamples
+    confidence: Share
+    map_task: TaskName
+
+
+class InstanceSubjectivity(Params):
+    """07_instance_subjectivity: does a text on which readers disagree fare worse?"""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    n_gammas: Annotated[int, Field(ge=3)]
+    n_resamples: Resamples
+    confidence: Share
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook's place in the study.
+
+    Attributes
+    ----------
+    notebook : str
+        File stem in notebooks/.
+    model : type[Params]
+        Its parameters.
+    needs : tuple of str
+        Stages whose folders it reads.
+    data : tuple of str
+        Folders of data/ it reads.
+    """
+
+    notebook: str
+    model: type[Params]
+    needs: tuple[str, ...]
+    data: tuple[str, ...]
+
+    @property
+    def per_task(self) -> bool:
+        """Whether the stage runs once a task (True) or once (False)."""
+        return "task" in self.model.model_fields
+
+
+STAGES: dict[str, Stage] = {
+    "tasks": Stage("01_tasks", Tasks, (), ("features",)),
+    "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
+    "train": Stage("03_train", Train, ("generate",), ("features",)),
+    "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
+    "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
+    "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
+    "instance_subjectivity": Stage(
+        "07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")
+    ),
+}
+
+
+class Profile(BaseModel):
+    """A run of the whole study: ``shared`` values go to every stage that takes them, ``stages`` override by stage."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: str
+    publish: bool
+    shown_task: TaskName
+    shared: dict[str, Any]
+    stages: dict[str, dict[str, Any]]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of the run."""
+        return self.shared["tasks"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of one notebook: its stage, its name (a task, or ``all``) and its checked parameters."""
+
+    stage: str
+    name: str
+    params: Params
+
+
+def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
+    """Return ``model(**values)``, with every fault in one message that names the value given.
+
+    Raises
+    ------
+    ValueError
+        Any value is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"])
+            given = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
+            lines.append(f"  {name}: {fault['msg']}{given}")
+            if fault["type"] == "extra_forbidden":
+                lines[-1] += f"; parameters are: {', '.join(model.model_fields)}"
+        raise ValueError(f"{model.__name__}: {len(lines)} bad parameter(s)\n" + "\n".join(lines)) from None
+
+
+def load_profile(path: str | Path) -> Profile:
+    """Return the profile of a yaml file, its own fields checked (its cells are checked by :func:`expand`).
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file; the message names the profiles there are.
+    ValueError
+        It is not a mapping, or a field is missing or unknown.
+    """
+    path = Path(path)
+    if not path.is_file():
+        known = sorted(p.name for p in PARAMS.glob("*.yaml") if p.name != "prompts.yaml")
+        raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: not a mapping of names to values")
+    profile = check(Profile, values)
+    if "tasks" not in profile.shared:
+        raise ValueError(f"{path}: shared.tasks is missing")
+    unknown = set(profile.stages) - set(STAGES)
+    if unknown:
+        raise ValueError(f"{path}: unknown stage(s) {sorted(unknown)}; stages are {', '.join(STAGES)}")
+    known_names = {name for stage in STAGES.values() for name in stage.model.model_fields}
+    unknown = set(profile.shared) - known_names
+    if unknown:
+        raise ValueError(
+            f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}"
+        )
+    return profile
+
+
+def expand(profile: Profile) -> list[Cell]:
+    """Return the cells of a profile in the order of :data:`STAGES`, with their parameters checked.
+
+    A stage that the profile does not name is left out. ``inputs`` and ``output`` stay empty: the runner fills them.
+
+    Raises
+    ------
+    ValueError
+        Parameters of a stage are bad, or a stage is named without one it needs.
+    """
+    check(_TaskList, {"tasks": profile.tasks})
+    if profile.shown_task not in profile.tasks:
+        raise ValueError(
+            f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}"
+        )
+    cells = []
+    for stage_name, stage in STAGES.items():
+        if stage_name not in profile.stages:
+            continue
+        missing = [need for need in stage.needs if need not in profile.stages]
+        if missing:
+            raise ValueError(
+                f"stage {stage_name} needs {', '.join(missing)}, which the profile does not name"
+            )
+        fields = stage.model.model_fields
+        values = {name: value for name, value in profile.shared.items() if name in fields}
+        values |= {"inputs": {}, "output": ""} | profile.stages[stage_name]
+        for name in profile.tasks if stage.per_task else ["all"]:
+            cell_values = values | ({"task": name} if stage.per_task else {})
+            try:
+                cells.append(Cell(stage_name, name, check(stage.model, cell_values)))
+            except ValueError as error:
+                raise ValueError(f"profile {profile.name}, stage {stage_name}: {error}") from None
+    return cells
+
+
+class _TaskList(BaseModel):
+    tasks: TaskNames

@@ -1,0 +1,5 @@
+"""Figures: every function takes a tidy frame and returns a matplotlib Figure; nothing is computed here."""
+
+from synthlib.plots.style import SOURCE_NAMES, SOURCE_PALETTE, save_figure, set_style
+
+__all__ = ["SOURCE_NAMES", "SOURCE_PALETTE", "save_figure", "set_style"]

@@ -1,0 +1,70 @@
+"""One look for all figures: palette, names, sizes, and how a figure is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches
+
+#: Okabe and Ito's colours, told apart by colour-blind eyes; luminance falls in this order for grey print.
+SOURCE_PALETTE = {
+    "real": "#000000",
+    "real_matched": "#7f7f7f",
+    "pool": "#0072b2",
+    "pool+few_shot": "#56b4e9",
+    "few_shot": "#009e73",
+    "attributed": "#cc79a7",
+    "zero_shot": "#d55e00",
+    "zero_shot+attributed": "#e69f00",
+}
+SOURCE_NAMES = {
+    "real": "real",
+    "real_matched": "real, size-matched",
+    "pool": "real pool alone",
+    "pool+few_shot": "pool + few-shot",
+    "few_shot": "few-shot",
+    "attributed": "attributed",
+    "zero_shot": "zero-shot",
+    "zero_shot+attributed": "zero-shot + attributed",
+}
+GROUP_MARKERS = {"least_subjective": "o", "most_subjective": "s"}
+GROUP_NAMES = {"least_subjective": "least subjective (study)", "most_subjective": "most subjective (study)"}
+
+
+def set_style() -> None:
+    """Set the project's matplotlib style: 8 pt, white grid, column width."""
+    sns.set_theme(context="paper", style="whitegrid", font_scale=1.0)
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (COLUMN_WIDTH, 2.6),
+            "figure.dpi": 110,
+            "savefig.dpi": 200,
+            "figure.constrained_layout.use": True,
+            "font.size": 8,
+            "axes.titlesize": 8,
+            "axes.labelsize": 8,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "legend.fontsize": 7,
+            "legend.frameon": False,
+            "lines.markersize": 4,
+            "pdf.fonttype": 42,
+        }
+    )
+
+
+def save_figure(figure: Figure, frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:
+    """Write ``<name>.pdf``, ``.png`` and ``.csv`` (the frame behind it) and return their paths.
+
+    The files hold no date, so the same run gives the same bytes.
+    """
+    paths = [folder / f"{name}.{ending}" for ending in ("pdf", "png", "csv")]
+    figure.savefig(paths[0], bbox_inches="tight", metadata={"CreationDate": None})
+    figure.savefig(paths[1], bbox_inches="tight", metadata={"Software": None})
+    frame.to_csv(paths[2], index=False, float_format="%.6g")
+    return paths

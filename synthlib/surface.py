@@ -1,0 +1,97 @@
+"""Surface features of texts: numbers about form (length, marks, function words) that hold no content.
+
+They are shipped for the real texts beside the encoder features, so that style can be audited where the texts cannot be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+FUNCTION_WORDS: tuple[str, ...] = tuple(
+    """a about after again all also always am an and any are as at be because been before being but by can could did
+    do does don't down even ever every few for from get got had has have he her here him his how i i'm if in into is
+    it it's its just like many me more most much my never no not now of off on once one only or other our out over
+    own really she should so some still such than that that's the their them then there these they this those though
+    through to too under until up us very was we well were what when where which while who why will with without
+    would yet you your""".split()
+)
+_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*")
+_IRONY_TAG = re.compile(r"#(?:irony|sarcasm|not)\b", re.IGNORECASE)
+_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
+
+
+def words(text: str) -> list[str]:
+    """Return the lower-case words of a text: runs of a-z with inner apostrophes.
+
+    Examples
+    --------
+    >>> words("It's NOT a dog's life, 24/7.")
+    ["it's", 'not', 'a', "dog's", 'life']
+    """
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def count_function_words(texts: Sequence[str]) -> np.ndarray:
+    """Return how often each of :data:`FUNCTION_WORDS` occurs in each text.
+
+    Returns
+    -------
+    counts : ndarray of uint8, shape (N, W)
+        N texts by W function words; counts above 255 are put down as 255.
+    """
+    counts = np.zeros((len(texts), len(FUNCTION_WORDS)), dtype=np.uint8)
+    for row, text in enumerate(texts):
+        seen = Counter(words(text))
+        counts[row] = [min(seen[word], 255) for word in FUNCTION_WORDS]
+    return counts
+
+
+def measure_surface(texts: Sequence[str]) -> pd.DataFrame:
+    """Return form measures, one row a text.
+
+    Returns
+    -------
+    surface : DataFrame
+        n_words (white-space separated), n_chars, question and exclamation (holds the mark: 0 or 1),
+        final_stop (ends on ``.``, ``!`` or ``?``), hashtag, mention, digit, emoji (0/1), upper_share (share of letters
+        in capitals; 0 where there is no letter).
+
+    Examples
+    --------
+    >>> measure_surface(["Why? #Now"])[["n_words", "question", "final_stop", "hashtag"]].values.tolist()
+    [[2, 1, 0, 1]]
+    """
+    rows = []
+    for text in texts:
+        letters = [c for c in text if c.isalpha()]
+        rows.append(
+            {
+                "n_words": len(text.split()),
+                "n_chars": len(text),
+                "question": int("?" in text),
+                "exclamation": int("!" in text),
+                "final_stop": int(text.rstrip()[-1:] in set(".!?")),
+                "hashtag": int(re.search(r"#\w", text) is not None),
+                "mention": int(re.search(r"@\w", text) is not None),
+                "digit": int(re.search(r"\d", text) is not None),
+                "emoji": int(_EMOJI.search(text) is not None),
+                "upper_share": float(np.mean([c.isupper() for c in letters])) if letters else 0.0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def find_irony_tags(texts: Sequence[str]) -> np.ndarray:
+    """Return whether each text holds #irony, #sarcasm or #not: the tags that give TweetEval's irony labels away.
+
+    Examples
+    --------
+    >>> find_irony_tags(["so happy #Not", "#nothing to see"]).tolist()
+    [True, False]
+    """
+    return np.array([_IRONY_TAG.search(text) is not None for text in texts], dtype=bool)
