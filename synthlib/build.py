@@ -41,9 +41,7 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str)
         if "text_raw" in frame:
             raw = chosen[chosen["split"] == "test"].reset_index(drop=True)
             raw = raw.assign(text=raw["text_raw"])
-            features.write(
-                features.FOLDER / f"{features.RAW_IRONY}.parquet", raw, encoder=encoder, device=device
-            )
+            features.write(features.FOLDER / f"{features.RAW_IRONY}.parquet", raw, encoder=encoder, device=device)
     pd.concat(statistics).to_csv(features.FOLDER / "statistics.csv", index=False, float_format="%.4f")
     for name, labels in _ANNOTATED.items():
         votes = pd.read_parquet(annotations / f"annot_{name}" / "annotations.parquet")
@@ -87,11 +85,7 @@ def describe_texts(frame: pd.DataFrame, task: str) -> pd.DataFrame:
         low, middle, high = group["n_words"].quantile([0.1, 0.5, 0.9])
         row = {"task": task, "split": split, "label": label, "rows": len(group)}
         row |= {"words_q10": low, "words_median": middle, "words_q90": high}
-        row |= {
-            name: group[name].mean()
-            for name in ("question", "hashtag", "digit", "irony_tag")
-            if name in group
-        }
+        row |= {name: group[name].mean() for name in ("question", "hashtag", "digit", "irony_tag") if name in group}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -10,13 +10,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     parser = argparse.ArgumentParser(prog="synthlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser(
-        "build-features", help="rebuild data/features and people's votes from the real texts"
-    )
+    build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
     build.add_argument("texts", type=Path, help="folder with one parquet file a task")
-    build.add_argument(
-        "annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/"
-    )
+    build.add_argument("annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)

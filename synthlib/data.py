@@ -108,9 +108,7 @@ def load_corpus(task: Task, settings: list[str], folder: str | Path | None = Non
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            rows.append(
-                {name: row[name] for name in ("task", "setting", "label", "n", "text", "request", "examples")}
-            )
+            rows.append({name: row[name] for name in ("task", "setting", "label", "n", "text", "request", "examples")})
         except (json.JSONDecodeError, KeyError) as error:
             raise ValueError(f"{path}, line {number}: {error!r}") from None
     corpus = pd.DataFrame(rows)
@@ -156,9 +154,7 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
         (votes["more_objective"] == votes["left"]) | (votes["more_objective"] == votes["right"])
     )
     if odd.any():
-        raise ValueError(
-            f"{path}: {int(odd.sum())} bad pair(s), the first in line {int(np.flatnonzero(odd)[0]) + 2}"
-        )
+        raise ValueError(f"{path}: {int(odd.sum())} bad pair(s), the first in line {int(np.flatnonzero(odd)[0]) + 2}")
     return votes[votes["left"].isin(tasks) & votes["right"].isin(tasks)].reset_index(drop=True)
 
 

@@ -76,9 +76,7 @@ def fingerprint(name: str) -> str:
         raise ValueError(f"encoder folder {location} has no model.safetensors")
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     if name == PACKAGED and sha256 != PACKAGED_SHA256:
-        raise ValueError(
-            f"the packaged {PACKAGED} has weights {sha256}, expected {PACKAGED_SHA256}: reinstall it"
-        )
+        raise ValueError(f"the packaged {PACKAGED} has weights {sha256}, expected {PACKAGED_SHA256}: reinstall it")
     return sha256
 
 
@@ -102,9 +100,7 @@ def pick_device(device: str) -> str:
 
 
 @torch.inference_mode()
-def encode(
-    texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None
-) -> np.ndarray:
+def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None) -> np.ndarray:
     """Return one vector a text: the mean of the encoder's last layer over the text's tokens.
 
     Texts are batched by length, so little is spent on padding; matrix products run in bfloat16. A text is cut at

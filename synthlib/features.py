@@ -48,9 +48,7 @@ class FeatureTable:
     def where(self, mask: np.ndarray | pd.Series) -> FeatureTable:
         """Return the table of the rows for which ``mask`` is true."""
         mask = np.asarray(mask, dtype=bool)
-        return FeatureTable(
-            self.rows[mask].reset_index(drop=True), self.features[mask], self.function_words[mask]
-        )
+        return FeatureTable(self.rows[mask].reset_index(drop=True), self.features[mask], self.function_words[mask])
 
 
 def load(name: str, source: str, encoder: str) -> FeatureTable:
@@ -78,9 +76,7 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
     task = load_task(name)
     frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
     frame = select(frame, load_pools(task) if source == "folder" else None)
-    digest = hashlib.sha256("".join(frame["key"] + frame["text"]).encode() + encoder.encode()).hexdigest()[
-        :16
-    ]
+    digest = hashlib.sha256("".join(frame["key"] + frame["text"]).encode() + encoder.encode()).hexdigest()[:16]
     path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
     if not path.is_file():
         write(path, frame, encoder=encoder, device="auto")
@@ -101,9 +97,7 @@ def read(path: str | Path, *, encoder: str) -> FeatureTable:
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise ValueError(
-            f"{path} is no readable feature table ({error}); delete it and make it again"
-        ) from None
+        raise ValueError(f"{path} is no readable feature table ({error}); delete it and make it again") from None
     if made["encoder"] != encoder:
         raise ValueError(
             f"{path} holds vectors of {made['encoder']!r}, not of {encoder!r}; "
@@ -127,20 +121,14 @@ def write(path: str | Path, frame: pd.DataFrame, *, encoder: str, device: str) -
     write_table(path, frame.drop(columns="text"), texts, vectors, made=made)
 
 
-def write_table(
-    path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict
-) -> None:
+def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict) -> None:
     """Write rows, the surface features of their texts and their vectors; ``made`` says by what the vectors were made."""
     rows = frame.drop(columns=[c for c in ("text_raw", "head", "tail") if c in frame]).reset_index(drop=True)
     measured = surface.measure_surface(texts)
-    table = pa.Table.from_pandas(
-        pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False
-    )
+    table = pa.Table.from_pandas(pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False)
     table = table.append_column("function_words", _column(surface.count_function_words(texts)))
     table = table.append_column("feature", _column(np.asarray(vectors, dtype=np.float16)))
-    table = table.replace_schema_metadata(
-        {**(table.schema.metadata or {}), b"synthlib": json.dumps(made).encode()}
-    )
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"synthlib": json.dumps(made).encode()})
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".tmp{hashlib.sha256(str(id(table)).encode()).hexdigest()[:8]}")
@@ -171,9 +159,7 @@ def select(frame: pd.DataFrame, pool: list[str] | None) -> pd.DataFrame:
         pool = shuffled.groupby("label").head(50)["key"].tolist()
     unknown = sorted(set(pool) - set(train["key"]))
     if unknown:
-        raise ValueError(
-            f"{len(unknown)} pool key(s) are not among the training rows, the first is {unknown[0]!r}"
-        )
+        raise ValueError(f"{len(unknown)} pool key(s) are not among the training rows, the first is {unknown[0]!r}")
     frame = frame.assign(pool=frame["key"].isin(pool))
     chosen = []
     for split, most in (("train", N_TRAIN), ("validation", N_VALIDATION), ("test", N_TEST)):
@@ -194,13 +180,9 @@ def check_shipped(path: Path) -> None:
     """Raise if a shipped table is missing, or not the one that data/features/index.json lists."""
     index = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))["files"]
     if path.name not in index:
-        raise ValueError(
-            f"no shipped features {path.stem!r}; there are {', '.join(Path(n).stem for n in index)}"
-        )
+        raise ValueError(f"no shipped features {path.stem!r}; there are {', '.join(Path(n).stem for n in index)}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != index[path.name]["sha256"]:
-        raise ValueError(
-            f"{path} is corrupt (its sha256 is not the listed one); restore it: git checkout -- {path}"
-        )
+        raise ValueError(f"{path} is corrupt (its sha256 is not the listed one); restore it: git checkout -- {path}")
 
 
 def _compact(measured: pd.DataFrame) -> dict[str, str]:

@@ -206,9 +206,7 @@ STAGES: dict[str, Stage] = {
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
-    "instance_subjectivity": Stage(
-        "07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")
-    ),
+    "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
 }
 
 
@@ -286,9 +284,7 @@ def load_profile(path: str | Path) -> Profile:
     known_names = {name for stage in STAGES.values() for name in stage.model.model_fields}
     unknown = set(profile.shared) - known_names
     if unknown:
-        raise ValueError(
-            f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}"
-        )
+        raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
     return profile
 
 
@@ -304,18 +300,14 @@ def expand(profile: Profile) -> list[Cell]:
     """
     check(_TaskList, {"tasks": profile.tasks})
     if profile.shown_task not in profile.tasks:
-        raise ValueError(
-            f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}"
-        )
+        raise ValueError(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
     cells = []
     for stage_name, stage in STAGES.items():
         if stage_name not in profile.stages:
             continue
         missing = [need for need in stage.needs if need not in profile.stages]
         if missing:
-            raise ValueError(
-                f"stage {stage_name} needs {', '.join(missing)}, which the profile does not name"
-            )
+            raise ValueError(f"stage {stage_name} needs {', '.join(missing)}, which the profile does not name")
         fields = stage.model.model_fields
         values = {name: value for name, value in profile.shared.items() if name in fields}
         values |= {"inputs": {}, "output": ""} | profile.stages[stage_name]
