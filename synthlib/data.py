@@ -123,7 +123,7 @@ def load_corpus(task: Task, settings: list[str], folder: str | Path | None = Non
 
 
 def load_stories(kind: str) -> pd.DataFrame:
-    """Return the released TinyStories (``stories``) or Phi-1 (``textbook``) texts: n, text, request and, stories, form."""
+    """Return the released TinyStories (``stories``) or Phi-1 (``textbook``) texts: n, text, request (stories: form)."""
     if kind not in ("stories", "textbook"):
         raise ValueError(f"unknown kind {kind!r}; allowed are 'stories' and 'textbook'")
     return pd.read_json(DATA / "corpora" / f"{kind}.jsonl", lines=True)

@@ -1,7 +1,7 @@
 """Feature tables: what is known of a text without the text (encoder vector, form, label, key), made and read here.
 
-One parquet file a set, one row a text, columns ``key, label, split, evaluation, pool`` and, by task, others; the surface
-measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata names the
+One parquet file a set, one row a text, columns ``key, label, split, evaluation, pool`` and, by task, others; the
+surface measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata names the
 encoder. data/features/ ships them for the real texts; ``source: folder`` and ``source: hub`` build the same tables.
 """
 
@@ -122,7 +122,7 @@ def write(path: str | Path, frame: pd.DataFrame, *, encoder: str, device: str) -
 
 
 def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict) -> None:
-    """Write rows, the surface features of their texts and their vectors; ``made`` says by what the vectors were made."""
+    """Write rows, the surface features of their texts and their vectors; ``made`` says what made the vectors."""
     rows = frame.drop(columns=[c for c in ("text_raw", "head", "tail") if c in frame]).reset_index(drop=True)
     measured = surface.measure_surface(texts)
     table = pa.Table.from_pandas(pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False)
