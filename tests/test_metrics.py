@@ -147,5 +147,4 @@ def test_means_are_compared_over_all_partitions():
     assert difference == pytest.approx(9.0)
     assert p_t == pytest.approx(stats.ttest_ind(np.arange(4) + 10, np.arange(6), equal_var=False).pvalue)
     assert p_permutation == pytest.approx(2 / 210)  # two-sided: scipy doubles the smaller tail
-    with pytest.raises(ValueError, match="at least 2"):
-        metrics.compare_means([1.0], [2.0, 3.0])
+    assert np.isnan(metrics.compare_means([1.0], [2.0, 3.0])).all()
