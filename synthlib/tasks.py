@@ -62,6 +62,28 @@ class Task(BaseModel):
         return list(self.labels)
 
 
+class Wording(BaseModel):
+    """What every task's prompts share: sentences, words to draw from, and how much a request draws."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch: Annotated[int, Field(ge=1)]
+    examples_per_request: Annotated[int, Field(ge=1)]
+    attributes_per_request: Annotated[int, Field(ge=1)]
+    vocabulary_share: Annotated[float, Field(ge=0, le=1)]
+    diversity: str
+    imitation: str
+    attributed: str
+    vocabulary: str
+    vocabulary_words: dict[Literal["verbs", "nouns", "adjectives"], Annotated[list[str], Field(min_length=1)]]
+
+
+@lru_cache
+def load_wording() -> Wording:
+    """Return the shared part of all prompts: params/prompts.yaml."""
+    return Wording(**yaml.safe_load((PARAMS / "prompts.yaml").read_text(encoding="utf-8")))
+
+
 @lru_cache
 def task_names() -> tuple[str, ...]:
     """Return the names of the tasks in params/tasks/, in alphabetical order."""

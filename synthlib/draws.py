@@ -1,0 +1,127 @@
+"""What a request draws: seeded, the same whatever the order of requests, and spread evenly over all values.
+
+The values come from a scrambled Sobol sequence, one a task, setting and label, one dimension an attribute: any run of
+consecutive requests meets each value, and each pair of values of two attributes, more evenly than independent draws do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import qmc
+
+from synthlib.prompts import Request, check_label, check_prompts
+from synthlib.tasks import Task, Wording
+
+_BLOCK = 1024  # a power of 2: Sobol points are balanced over such blocks
+_N_OTHER = 6  # length, attribute left out, whether there are words, and the three words
+
+
+def draw_request(
+    task: Task, setting: str, *, label: str, n: int, seed: int, wording: Wording, pool: Sequence[str] | None
+) -> Request:
+    """Return the n-th request of a label in a setting: a function of its arguments alone.
+
+    zero_shot draws a length and the task's draws; attributed draws attributes too and, for a share of requests, a verb,
+    noun and adjective; few_shot draws the task's draws and examples, which set the length.
+
+    Parameters
+    ----------
+    n : int
+        From 1.
+    pool : sequence of str or None
+        Keys of real texts of the label, from which few-shot examples are drawn: in random order, each before any comes
+        again (but for a rest too small for a request). None for the other settings.
+
+    Raises
+    ------
+    ValueError
+        The prompts cannot be filled, the label or setting is unknown, n is below 1, or the pool is too small.
+
+    References
+    ----------
+    Eldan & Li (2023), TinyStories, section 2 (random words and features); Owen (1998), Scrambling Sobol' and
+    Niederreiter-Xing points.
+    """
+    check_prompts(task, wording)
+    check_label(task, setting, label, n)
+    stream = _stream(seed, task.name, setting, label)
+    dimensions = len(task.attributes) + len(task.draws) + _N_OTHER
+    shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
+    attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes.items()}
+    drawn: dict[str, Any] = {name: _pick(values, shares.pop(0)) for name, values in task.draws.items()}
+    if setting == "few_shot":
+        return Request(setting, label, n, drawn, _draw_examples(pool or [], wording.examples_per_request, n, stream))
+    drawn["words"] = _pick(range(task.words[0], task.words[1] + 1), shares.pop(0))
+    if setting == "attributed":
+        drawn["attributes"] = _leave_out(attributes, wording.attributes_per_request, shares.pop(0))
+        if task.vocabulary and shares.pop(0) < wording.vocabulary_share:
+            words = zip(("verb", "noun", "adjective"), wording.vocabulary_words.values(), shares, strict=True)
+            drawn["vocabulary"] = {kind: _pick(values, share) for kind, values, share in words}
+    return Request(setting, label, n, drawn, ())
+
+
+def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
+    """Return how evenly requests cover the values of each attribute, and the pairs of values of each two attributes.
+
+    Returns
+    -------
+    coverage : DataFrame
+        ``what`` (an attribute, or two joined by ×), possible (number of values or pairs), seen (of these, how many
+        occur), least and most (requests of one of them), requests (those that draw the attribute, or both).
+
+    Raises
+    ------
+    ValueError
+        No request draws attributes.
+    """
+    drawn = [request.drawn["attributes"] for request in requests if "attributes" in request.drawn]
+    if not drawn:
+        raise ValueError(f"none of {len(requests)} request(s) draws attributes")
+    rows = []
+    for names in [*itertools.combinations(task.attributes, 1), *itertools.combinations(task.attributes, 2)]:
+        counts = dict.fromkeys(itertools.product(*(task.attributes[name] for name in names)), 0)
+        for attributes in drawn:
+            if all(name in attributes for name in names):
+                counts[tuple(attributes[name] for name in names)] += 1
+        values = np.array(list(counts.values()))
+        row = {"what": " × ".join(names), "possible": len(values), "seen": int((values > 0).sum())}
+        rows.append(row | {"least": int(values.min()), "most": int(values.max()), "requests": int(values.sum())})
+    return pd.DataFrame(rows)
+
+
+def _stream(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big")
+
+
+@lru_cache(maxsize=256)
+def _points(stream: int, dimensions: int, block: int) -> np.ndarray:
+    sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(stream))
+    if block:
+        sequence.fast_forward(block * _BLOCK)
+    return sequence.random(_BLOCK)  # (_BLOCK, D), in [0, 1)
+
+
+def _pick(values: Sequence[Any], share: float) -> Any:
+    return values[int(share * len(values))]
+
+
+def _leave_out(attributes: dict[str, str], most: int, share: float) -> dict[str, str]:
+    kept = list(itertools.combinations(attributes, min(most, len(attributes))))
+    return {name: attributes[name] for name in _pick(kept, share)}
+
+
+def _draw_examples(pool: Sequence[str], size: int, n: int, stream: int) -> tuple[str, ...]:
+    if len(pool) < size:
+        raise ValueError(f"a few-shot request shows {size} examples; the pool has {len(pool)}")
+    if len(set(pool)) != len(pool):
+        raise ValueError("the pool repeats a key")
+    turn, place = divmod(n - 1, len(pool) // size)
+    order = np.random.default_rng([stream, turn]).permutation(len(pool))
+    return tuple(pool[i] for i in order[place * size : (place + 1) * size])

@@ -1,0 +1,201 @@
+"""The chat messages that ask for a text, and what is drawn for each request. Pure functions: no model is asked here.
+
+zero-shot: the context, then a generation prompt a text, and a diversity prompt after every ``wording.batch`` texts.
+few-shot: the same, but a few real texts of the label and the imitation constraint stand before each generation prompt.
+attributed: the same as zero-shot, but each request carries drawn attributes and perhaps three drawn words.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from synthlib.params import SETTINGS
+from synthlib.tasks import Task, Wording
+
+_LENGTH_CLAUSE = re.compile(r" (?:of|in) about \{words\} words")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_WORD_KINDS = ("verb", "noun", "adjective")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one text is asked with.
+
+    Attributes
+    ----------
+    setting, label : str
+        How it is asked, and for what.
+    n : int
+        Its number within setting and label, from 1.
+    drawn : dict
+        What was drawn for it: words (its length), the task's own draws such as genre, attributes (name to value) and
+        vocabulary (verb, noun, adjective), each only where the request has it.
+    examples : tuple of str
+        Keys of the real texts shown before it.
+    """
+
+    setting: str
+    label: str
+    n: int
+    drawn: Mapping[str, Any]
+    examples: tuple[str, ...]
+
+
+def messages(
+    task: Task,
+    request: Request,
+    *,
+    wording: Wording,
+    earlier: Sequence[tuple[Request, str]] = (),
+    texts: Mapping[str, str] | None = None,
+) -> list[dict[str, str]]:
+    """Return the chat messages of a request: the context, what was asked and answered before, and the request.
+
+    Parameters
+    ----------
+    earlier : sequence of (Request, str)
+        Earlier requests of the conversation, with the text that came back.
+    texts : mapping, optional
+        Real texts by key, for few-shot examples. None shows a placeholder with the key: the real texts are not shipped.
+
+    Returns
+    -------
+    messages : list of dict
+        ``role`` (system, user or assistant) and ``content``, in order.
+
+    Raises
+    ------
+    ValueError
+        The prompts or a request do not fit the task (:func:`check_prompts`, :func:`check_request`), or a real text is
+        missing from ``texts``.
+    """
+    check_prompts(task, wording)
+    chat = [{"role": "system", "content": task.context.strip()}]
+    for past, text in earlier:
+        chat.append({"role": "user", "content": render(task, past, wording=wording, texts=texts)})
+        chat.append({"role": "assistant", "content": text})
+    return [*chat, {"role": "user", "content": render(task, request, wording=wording, texts=texts)}]
+
+
+def render(task: Task, request: Request, *, wording: Wording, texts: Mapping[str, str] | None) -> str:
+    """Return the user message of a request.
+
+    Requests number ``batch + 1``, ``2 batch + 1`` and so on open with the diversity prompt. A request without a length
+    (the released few-shot ones) has no length clause: the examples set the length.
+    """
+    check_request(task, request)
+    parts = [wording.diversity] if request.n > 1 and (request.n - 1) % wording.batch == 0 else []
+    if request.setting == "few_shot":
+        parts += [f"Example {i}: {_show(key, texts)}" for i, key in enumerate(request.examples, 1)]
+        parts.append(wording.imitation)
+    generate = task.generate if "words" in request.drawn else _LENGTH_CLAUSE.sub("", task.generate)
+    values = {name: request.drawn[name] for name in ("words", *task.draws) if name in request.drawn}
+    sentences = [generate.format(label=task.labels[request.label].say, **values)]
+    if attributes := request.drawn.get("attributes"):
+        listed = "; ".join(f"{name}: {attributes[name]}" for name in task.attributes if name in attributes)
+        sentences.append(wording.attributed.format(attributes=listed))
+    if vocabulary := request.drawn.get("vocabulary"):
+        sentences.append(wording.vocabulary.format(**vocabulary))
+    return "\n\n".join([*parts, " ".join(sentences)])
+
+
+def check_prompts(task: Task, wording: Wording) -> None:
+    """Raise ValueError if the prompts of a task cannot be filled.
+
+    That is: an unknown or missing placeholder, an attribute or draw without values, with a blank or a repeated one, or
+    a length range that is empty or below 1.
+    """
+    for origin, template, needed, optional in (
+        (f"{task.name}: context", task.context, set(), set()),
+        (f"{task.name}: generate", task.generate, {"label", *task.draws}, {"words"}),
+        ("wording: diversity", wording.diversity, set(), set()),
+        ("wording: imitation", wording.imitation, set(), set()),
+        ("wording: attributed", wording.attributed, {"attributes"}, set()),
+        ("wording: vocabulary", wording.vocabulary, set(_WORD_KINDS), set()),
+    ):
+        found = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+        if unknown := sorted(found - needed - optional):
+            raise ValueError(f"{origin} has unknown placeholder(s) {unknown}; allowed: {sorted(needed | optional)}")
+        if missing := sorted(needed - found):
+            raise ValueError(f"{origin} lacks placeholder(s) {missing}: {template!r}")
+    for name, values in {**task.attributes, **task.draws, **wording.vocabulary_words}.items():
+        if not values or any(not value.strip() for value in values) or len(set(values)) != len(values):
+            raise ValueError(f"{task.name}: {name!r} has no value, a blank one or a repeated one: {values}")
+    if not 1 <= task.words[0] <= task.words[1]:
+        raise ValueError(f"{task.name}: words is {task.words}; it must be a range from 1 up")
+
+
+def check_label(task: Task, setting: str, label: str, n: int) -> None:
+    """Raise ValueError if the setting or label is unknown or n is below 1."""
+    if setting not in SETTINGS:
+        raise ValueError(f"unknown setting {setting!r}; allowed: {', '.join(SETTINGS)}")
+    if label not in task.labels:
+        raise ValueError(f"{task.name} has no label {label!r}; its labels: {', '.join(task.labels)}")
+    if n < 1:
+        raise ValueError(f"n is {n}; requests count from 1")
+
+
+def check_request(task: Task, request: Request) -> None:
+    """Raise ValueError if a request does not fit its task; the message gives the value and the allowed ones."""
+    check_label(task, request.setting, request.label, request.n)
+    if (request.setting == "few_shot") != bool(request.examples):
+        raise ValueError(f"a {request.setting} request with {len(request.examples)} example(s)")
+    known = {"words", "attributes", "vocabulary", *task.draws}
+    if unknown := sorted(set(request.drawn) - known):
+        raise ValueError(f"{task.name}: a request draws {unknown}; it may draw {sorted(known)}")
+    if missing := sorted(set(task.draws) - set(request.drawn)):
+        raise ValueError(f"{task.name}: a request lacks {missing}")
+    allowed = {**task.attributes, **task.draws}
+    chosen = {**request.drawn.get("attributes", {}), **{name: request.drawn[name] for name in task.draws}}
+    for name, value in chosen.items():
+        if value not in allowed.get(name, []):
+            raise ValueError(f"{task.name}: {name} is {value!r}; allowed: {allowed.get(name, list(allowed))}")
+    words = request.drawn.get("vocabulary")
+    if words is not None and (set(words) != set(_WORD_KINDS) or not all(words.values())):
+        raise ValueError(f"a request's vocabulary is {words}; it needs a {', a '.join(_WORD_KINDS)}")
+
+
+def render_html(chat: Sequence[Mapping[str, str]], *, limit: int) -> str:
+    """Return messages as HTML to look at: everything escaped, control characters made visible, long ones cut.
+
+    Parameters
+    ----------
+    limit : int
+        Characters of a message that are shown.
+
+    Examples
+    --------
+    >>> print(render_html([{"role": "user", "content": "<b>hi"}], limit=100))
+    <p><b>user</b></p>
+    <pre style="white-space: pre-wrap">&lt;b&gt;hi</pre>
+    """
+    lines = []
+    for message in chat:
+        lines.append(f"<p><b>{html.escape(message['role'])}</b></p>")
+        lines.append(f'<pre style="white-space: pre-wrap">{html.escape(clean(message["content"], limit))}</pre>')
+    return "\n".join(lines)
+
+
+def clean(text: str, limit: int) -> str:
+    r"""Return a text safe to print: control characters (ANSI codes among them) as �, the rest after ``limit`` cut.
+
+    Examples
+    --------
+    >>> clean("a\x1b[31mred", 3)
+    'a�[… (5 more characters)'
+    """
+    shown = _CONTROL.sub("�", text[:limit])
+    return shown if len(text) <= limit else f"{shown}… ({len(text) - limit} more characters)"
+
+
+def _show(key: str, texts: Mapping[str, str] | None) -> str:
+    if texts is None:
+        return f"⟨real training text {key}⟩"
+    if key not in texts:
+        raise ValueError(f"example {key!r} is not among the {len(texts)} real texts given")
+    return texts[key]
