@@ -1,8 +1,8 @@
 """Feature tables: what is known of a text without the text (encoder vector, form, label, key), made and read here.
 
 One parquet file a set, one row a text, columns ``key, label, split, evaluation, pool`` and, by task, others; the
-surface measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata names the
-encoder. data/features/ ships them for the real texts; ``source: folder`` and ``source: hub`` build the same tables.
+surface measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata
+names the encoder. data/features/ ships them for the real texts; ``source: folder`` and ``hub`` build the same tables.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ FOLDER = DATA / "features"
 N_TRAIN, N_VALIDATION, N_TEST = 2000, 500, 1000
 SELECTION_SEED = 20231206
 RAW_IRONY = "tweet_irony_raw"
+#: Shipped sets on which a task's classifiers are tested besides its own test rows.
+EXTRA_TEST_SETS = {"tweet_irony": (RAW_IRONY, "isarcasmeval_en"), "humor": ("expun_humor",)}
 
 
 @dataclass(frozen=True)

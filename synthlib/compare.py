@@ -1,0 +1,193 @@
+"""From predictions to scores by training source, with intervals, and to differences between sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from synthlib import metrics
+from synthlib.features import FeatureTable
+from synthlib.metrics import Resampling, Scores
+
+#: The comparisons of the study's Table 1 and of this project: the first source minus the second.
+CONTRASTS = (
+    ("real", "zero_shot"),
+    ("real", "few_shot"),
+    ("real", "attributed"),
+    ("real", "zero_shot+attributed"),
+    ("real", "real_matched"),
+    ("real_matched", "zero_shot"),
+    ("few_shot", "zero_shot"),
+    ("attributed", "zero_shot"),
+    ("pool+few_shot", "pool"),
+)
+
+
+def score_runs(
+    plan: pd.DataFrame,
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    by: Sequence[str],
+    n_labels: int,
+    resampling: Resampling,
+    confidence: float,
+) -> pd.DataFrame:
+    """Return mean scores over seeds with their intervals, one row a group of runs.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        One classifier a row: the columns ``by``, n_train, seed and run.
+    gold : ndarray of int, shape (N,)
+        Gold labels of the test rows.
+    predicted : ndarray of int, shape (M, N)
+        Predicted labels of every run.
+    by : sequence of str
+        Columns that tell the groups apart; all groups have the same number of seeds.
+    resampling : Resampling
+        Of N rows and the seeds of a group.
+
+    Returns
+    -------
+    scores : DataFrame
+        ``by``, n_train (mean over seeds), seeds, f1, f1_low, f1_high, accuracy, accuracy_low, accuracy_high.
+    """
+    rows = []
+    for values, group in plan.groupby(list(by), sort=False, dropna=False):
+        scores = metrics.bootstrap_scores(gold, predicted[group["run"]], n_labels=n_labels, resampling=resampling)
+        row = dict(zip(by, values, strict=True)) | {"n_train": round(group["n_train"].mean()), "seeds": len(group)}
+        rows.append(row | _with_interval("f1", scores.f1, scores.f1_draws, confidence))
+        rows[-1] |= _with_interval("accuracy", scores.accuracy, scores.accuracy_draws, confidence)
+    return pd.DataFrame(rows)
+
+
+def score_predictions(
+    predictions: pd.DataFrame, label_names: Sequence[str], *, n_resamples: int, rng: np.random.Generator
+) -> dict[str, Scores]:
+    """Return the scores of every source in a table of predictions, all on the same resamples.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        source, seed, key, label, predicted, on one test set of one task.
+
+    Raises
+    ------
+    ValueError
+        Two sources were tested on different texts.
+    """
+    index = {label: number for number, label in enumerate(label_names)}
+    wide = predictions.pivot(index="key", columns=["source", "seed"], values="predicted")
+    if wide.isna().to_numpy().any():
+        raise ValueError("not every source and seed has a prediction for every text")
+    gold = predictions.drop_duplicates("key").set_index("key").loc[wide.index, "label"].map(index).to_numpy()
+    numbers = wide.apply(lambda column: column.map(index))
+    n_seeds = predictions["seed"].nunique()
+    resampling = metrics.draw_resampling(len(gold), n_seeds, n_resamples=n_resamples, rng=rng)
+    return {
+        source: metrics.bootstrap_scores(
+            gold, numbers[source].to_numpy(dtype=np.int64).T, n_labels=len(index), resampling=resampling
+        )
+        for source in predictions["source"].unique()
+    }
+
+
+def contrast(scores: dict[str, Scores], pairs: Iterable[tuple[str, str]], *, confidence: float) -> pd.DataFrame:
+    """Return differences between sources with paired intervals, one row a pair that ``scores`` has.
+
+    Returns
+    -------
+    differences : DataFrame
+        first, second, f1, f1_low, f1_high, accuracy, accuracy_low, accuracy_high: first minus second, fractions.
+    """
+    rows = []
+    for first, second in pairs:
+        if first not in scores or second not in scores:
+            continue
+        a, b = scores[first], scores[second]
+        row = {"first": first, "second": second}
+        row |= _with_interval("f1", a.f1 - b.f1, a.f1_draws - b.f1_draws, confidence)
+        rows.append(
+            row | _with_interval("accuracy", a.accuracy - b.accuracy, a.accuracy_draws - b.accuracy_draws, confidence)
+        )
+    return pd.DataFrame(rows)
+
+
+def average_contrast(
+    by_task: dict[str, dict[str, Scores]], pairs: Iterable[tuple[str, str]], *, confidence: float
+) -> pd.DataFrame:
+    """Return the mean over tasks of :func:`contrast`; the interval holds the tasks fixed (rows and seeds vary).
+
+    Raises
+    ------
+    ValueError
+        There is no task.
+    """
+    if not by_task:
+        raise ValueError("no task to average over")
+    averaged = {}
+    for source in set.intersection(*(set(scores) for scores in by_task.values())):
+        of_tasks = [scores[source] for scores in by_task.values()]
+        averaged[source] = Scores(
+            float(np.mean([s.f1 for s in of_tasks])),
+            float(np.mean([s.accuracy for s in of_tasks])),
+            np.mean([s.f1_draws for s in of_tasks], axis=0),
+            np.mean([s.accuracy_draws for s in of_tasks], axis=0),
+        )
+    return contrast(averaged, pairs, confidence=confidence)
+
+
+def _with_interval(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
+    low, high = metrics.interval(draws, confidence=confidence)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def tabulate_predictions(
+    plan: pd.DataFrame,
+    probabilities: np.ndarray,
+    test_sets: dict[str, FeatureTable],
+    labels: Sequence[str],
+    *,
+    task: str,
+) -> pd.DataFrame:
+    """Return the main sources' predictions by key, one row a classifier and text.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        From :func:`synthlib.sources.plan_runs`.
+    probabilities : ndarray of float32, shape (M, T, K)
+        T texts of all test sets, one set after the other.
+    test_sets : dict of FeatureTable
+        By name; a set without a label column (people's votes) has missing gold labels.
+
+    Returns
+    -------
+    predictions : DataFrame
+        task, test_set, source, n_train, seed, key, label, predicted, probabilities (list of K, in the order of ``labels``).
+    """
+    texts = pd.concat(
+        [table.rows.reindex(columns=["key", "label"]).assign(test_set=name) for name, table in test_sets.items()]
+    )
+    frames = []
+    for row in plan[plan["experiment"] == "main"].itertuples():
+        predicted = np.asarray(labels, dtype=object)[probabilities[row.run].argmax(-1)]
+        frame = texts.assign(task=task, source=row.source, n_train=row.n_train, seed=row.seed, predicted=predicted)
+        frames.append(frame.assign(probabilities=list(probabilities[row.run].astype(np.float16))))
+    columns = ["task", "test_set", "source", "n_train", "seed", "key", "label", "predicted", "probabilities"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def tabulate_confusions(predictions: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
+    """Return how each label's texts were predicted, over all seeds: source, label, predicted, share (of the label)."""
+    chosen = predictions[predictions["source"].isin(sources)]
+    order = sorted(set(chosen["label"]) | set(chosen["predicted"]))
+    frames = []
+    for source in sources:
+        rows = chosen[chosen["source"] == source]
+        shares = pd.crosstab(rows["label"], rows["predicted"], normalize="index").reindex(columns=order, fill_value=0.0)
+        frames.append(shares.stack().rename("share").reset_index().assign(source=source))
+    return pd.concat(frames, ignore_index=True)

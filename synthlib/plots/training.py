@@ -1,0 +1,148 @@
+"""Figures of 03_train and 05_task_comparison: scores by source, confusions, learning and mixing curves, gaps."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from synthlib.plots.style import COLUMN_WIDTH, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+
+_CURVE_STYLE = {"real": ("#000000", "o"), "real+synthetic": ("#e69f00", "s")}
+_MARKERS = {"real": "o", "zero_shot": "s", "few_shot": "^", "attributed": "D"}
+
+
+def plot_sources(metrics: pd.DataFrame, *, chance: float) -> Figure:
+    """Plot Macro-F1 by training source with intervals; the dotted line is a classifier that always says one label.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        source, n_train, f1, f1_low, f1_high (fractions).
+    """
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 0.28 * len(metrics) + 0.7))
+    for y, row in enumerate(metrics.iloc[::-1].itertuples()):
+        color = SOURCE_PALETTE[row.source]
+        ax.plot([100 * row.f1_low, 100 * row.f1_high], [y, y], color=color, lw=1.5)
+        ax.plot(100 * row.f1, y, "o", color=color)
+    names = [f"{SOURCE_NAMES[row.source]} ({row.n_train:,})" for row in metrics.iloc[::-1].itertuples()]
+    ax.set_yticks(range(len(metrics)), names)
+    ax.axvline(100 * chance, color="0.5", ls=":", lw=1)
+    ax.set_xlabel("Macro-F1 on real test texts (points), 95 % interval")
+    return fig
+
+
+def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
+    """Plot one confusion matrix a source, as percent of each gold label.
+
+    Parameters
+    ----------
+    confusions : DataFrame
+        source, label, predicted, share (fraction of the texts of ``label``).
+    """
+    sources = list(confusions["source"].unique())
+    fig, axes = plt.subplots(1, len(sources), figsize=(1.7 * len(sources) + 0.6, 2.3), sharey=True, squeeze=False)
+    for ax, source in zip(axes[0], sources, strict=True):
+        wide = confusions[confusions["source"] == source].pivot(index="label", columns="predicted", values="share")
+        wide = 100 * wide.loc[labels, labels].to_numpy()
+        ax.imshow(wide, cmap="Blues", vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(wide):
+            ax.text(
+                column,
+                row,
+                f"{value:.0f}",
+                ha="center",
+                va="center",
+                color="white" if value > 55 else "black",
+                fontsize=7,
+            )
+        ax.set_title(SOURCE_NAMES[source])
+        ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+        ax.set_yticks(range(len(labels)), labels)
+        ax.grid(False)
+    axes[0, 0].set_ylabel("gold label")
+    fig.supxlabel("predicted label (percent of the gold label's texts)", fontsize=8)
+    return fig
+
+
+def plot_learning_curves(curves: pd.DataFrame) -> Figure:
+    """Plot Macro-F1 against training texts a label, one line a source, with intervals."""
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.5))
+    for source, rows in curves.groupby("source", sort=False):
+        _draw_curve(ax, rows, "n_per_label", SOURCE_PALETTE[source], _MARKERS[source], SOURCE_NAMES[source])
+    ax.set_xscale("log")
+    ticks = sorted(curves["n_per_label"].unique())
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("training texts a label")
+    ax.set_ylabel("Macro-F1 (points)")
+    ax.legend()
+    return fig
+
+
+def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
+    """Plot Macro-F1 against real texts a label, alone and added to synthetic ones; one panel a task.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        task, source (``real`` or ``real+synthetic``), n_per_label, f1, f1_low, f1_high, and ``all_real``: Macro-F1 of
+        all real rows, the same in every row of a task.
+    """
+    tasks = list(curves["task"].unique())
+    n_columns = min(5, len(tasks))
+    n_rows = -(-len(tasks) // n_columns)
+    width = COLUMN_WIDTH if n_columns == 1 else min(PAGE_WIDTH, 1.4 * n_columns + 0.8)
+    height = 2.5 if len(tasks) == 1 else 1.6 * n_rows + 0.5
+    fig, axes = plt.subplots(n_rows, n_columns, figsize=(width, height), sharex=True, squeeze=False)
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_visible(False)
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        rows = curves[curves["task"] == task]
+        for source, name in (("real", "real alone"), ("real+synthetic", "added to zero-shot + attributed")):
+            _draw_curve(ax, rows[rows["source"] == source], "n_per_label", *_CURVE_STYLE[source], name)
+        ax.axhline(100 * rows["all_real"].iloc[0], color="0.4", ls="--", lw=1, label="all real rows")
+        ax.set_xscale("symlog", linthresh=10)
+        ticks = sorted(rows["n_per_label"].unique())
+        shown = ticks if len(tasks) == 1 else [tick for tick in ticks if tick in (0, 10, 50, 200)]
+        ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+        ax.minorticks_off()
+        ax.set_title(task)
+    fig.supxlabel("real training texts a label", fontsize=8)
+    fig.supylabel("Macro-F1 (points)", fontsize=8)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside upper center", ncols=min(3, n_columns + 1))
+    return fig
+
+
+def _draw_curve(ax: Axes, rows: pd.DataFrame, x: str, color: str, marker: str, name: str) -> None:
+    rows = rows.sort_values(x)
+    ax.fill_between(rows[x], 100 * rows["f1_low"], 100 * rows["f1_high"], color=color, alpha=0.15, lw=0)
+    ax.plot(rows[x], 100 * rows["f1"], marker=marker, color=color, lw=1.2, ms=3.5, label=name)
+
+
+def plot_gap(gaps: pd.DataFrame, *, title: str) -> Figure:
+    """Plot each task's gap against its subjectivity score, both with intervals.
+
+    Parameters
+    ----------
+    gaps : DataFrame
+        task, group, score, score_low, score_high, f1, f1_low, f1_high (the gap, a fraction).
+    """
+    fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.62, 2.9))
+    for row in gaps.itertuples():
+        color = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}[row.group]
+        ax.plot([row.score_low, row.score_high], [100 * row.f1] * 2, color=color, lw=0.8, alpha=0.6)
+        ax.plot([row.score] * 2, [100 * row.f1_low, 100 * row.f1_high], color=color, lw=1.4)
+        ax.plot(row.score, 100 * row.f1, GROUP_MARKERS[row.group], color=color, ms=5)
+        ax.annotate(row.task, (row.score, 100 * row.f1), xytext=(5, 4), textcoords="offset points", fontsize=6.5)
+    for group, color in (("least_subjective", "#0072b2"), ("most_subjective", "#d55e00")):
+        ax.plot([], [], GROUP_MARKERS[group], color=color, label=GROUP_NAMES[group])
+    ax.axhline(0, color="0.4", lw=0.8, ls=":")
+    ax.set_xlabel("subjectivity score of the task (language-model panel)")
+    ax.set_ylabel("gap in Macro-F1 (points)")
+    ax.set_title(title)
+    ax.legend(loc="upper left")
+    return fig
