@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+from synthlib import paths
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,11 +18,22 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
+    released = commands.add_parser("release", help="put a finished run's outputs into notebooks/ and data/results/")
+    released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     options = parser.parse_args(arguments)
     if options.command == "build-features":
         from synthlib.build import build_features
 
         build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
+    if options.command == "release":
+        from synthlib.release import release
+
+        try:
+            names = release(options.profile)
+        except (ValueError, FileNotFoundError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        print("\n".join([*names, f"{len(names)} files released"]))
     return 0
 
 

@@ -1,22 +1,20 @@
-"""Parameters of the notebooks: one pydantic model a notebook, and the profiles (params/*.yaml) that fill them.
+"""Parameters of the notebooks: one pydantic model a notebook, and the stages of the study.
 
-A value travels: ``params/<profile>.yaml`` -> :func:`load_profile` (checked here, before anything runs) -> the
+A value travels: ``params/<profile>.yaml`` -> :mod:`synthlib.profiles` (checked before anything runs) -> the
 runner injects it into the notebook -> the notebook's set-up cell builds its model with ``Model.from_cell(globals())``.
 The models have no defaults: the literals of a notebook's ``parameters`` cell are the defaults a reader sees.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synthlib import tasks as task_files
-from synthlib.paths import PARAMS
 
 Setting = Literal["zero_shot", "few_shot", "attributed"]
 Source = Literal["features", "folder", "hub"]
@@ -159,6 +157,12 @@ class Diversity(Params):
     confidence: Share
     map_task: TaskName
 
+    @model_validator(mode="after")
+    def _map_task_is_listed(self) -> Self:
+        if self.map_task not in self.tasks:
+            raise ValueError(f"map_task {self.map_task!r} is not among the tasks {self.tasks}")
+        return self
+
 
 class InstanceSubjectivity(Params):
     """07_instance_subjectivity: does a text on which readers disagree fare worse?"""
@@ -210,33 +214,6 @@ STAGES: dict[str, Stage] = {
 }
 
 
-class Profile(BaseModel):
-    """A run of the whole study: ``shared`` values go to every stage that takes them, ``stages`` override by stage."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    description: str
-    publish: bool
-    shown_task: TaskName
-    shared: dict[str, Any]
-    stages: dict[str, dict[str, Any]]
-
-    @property
-    def tasks(self) -> list[str]:
-        """The tasks of the run."""
-        return self.shared["tasks"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of one notebook: its stage, its name (a task, or ``all``) and its checked parameters."""
-
-    stage: str
-    name: str
-    params: Params
-
-
 def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
     """Return ``model(**values)``, with every fault in one message that names the value given.
 
@@ -252,73 +229,14 @@ def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"])
             given = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
-            lines.append(f"  {name}: {fault['msg']}{given}")
+            lines.append(f"  {name}: {fault['msg']}{given}{_hint(fault['input'])}")
             if fault["type"] == "extra_forbidden":
                 lines[-1] += f"; parameters are: {', '.join(model.model_fields)}"
         raise ValueError(f"{model.__name__}: {len(lines)} bad parameter(s)\n" + "\n".join(lines)) from None
 
 
-def load_profile(path: str | Path) -> Profile:
-    """Return the profile of a yaml file, its own fields checked (its cells are checked by :func:`expand`).
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file; the message names the profiles there are.
-    ValueError
-        It is not a mapping, or a field is missing or unknown.
-    """
-    path = Path(path)
-    if not path.is_file():
-        known = sorted(p.name for p in PARAMS.glob("*.yaml") if p.name != "prompts.yaml")
-        raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: not a mapping of names to values")
-    profile = check(Profile, values)
-    if "tasks" not in profile.shared:
-        raise ValueError(f"{path}: shared.tasks is missing")
-    unknown = set(profile.stages) - set(STAGES)
-    if unknown:
-        raise ValueError(f"{path}: unknown stage(s) {sorted(unknown)}; stages are {', '.join(STAGES)}")
-    known_names = {name for stage in STAGES.values() for name in stage.model.model_fields}
-    unknown = set(profile.shared) - known_names
-    if unknown:
-        raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
-    return profile
-
-
-def expand(profile: Profile) -> list[Cell]:
-    """Return the cells of a profile in the order of :data:`STAGES`, with their parameters checked.
-
-    A stage that the profile does not name is left out. ``inputs`` and ``output`` stay empty: the runner fills them.
-
-    Raises
-    ------
-    ValueError
-        Parameters of a stage are bad, or a stage is named without one it needs.
-    """
-    check(_TaskList, {"tasks": profile.tasks})
-    if profile.shown_task not in profile.tasks:
-        raise ValueError(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
-    cells = []
-    for stage_name, stage in STAGES.items():
-        if stage_name not in profile.stages:
-            continue
-        missing = [need for need in stage.needs if need not in profile.stages]
-        if missing:
-            raise ValueError(f"stage {stage_name} needs {', '.join(missing)}, which the profile does not name")
-        fields = stage.model.model_fields
-        values = {name: value for name, value in profile.shared.items() if name in fields}
-        values |= {"inputs": {}, "output": ""} | profile.stages[stage_name]
-        for name in profile.tasks if stage.per_task else ["all"]:
-            cell_values = values | ({"task": name} if stage.per_task else {})
-            try:
-                cells.append(Cell(stage_name, name, check(stage.model, cell_values)))
-            except ValueError as error:
-                raise ValueError(f"profile {profile.name}, stage {stage_name}: {error}") from None
-    return cells
-
-
-class _TaskList(BaseModel):
-    tasks: TaskNames
+def _hint(value: Any) -> str:
+    """Return what to write instead of 2e-5, which YAML takes for text."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value, re.IGNORECASE):
+        return f"; write {value.lower().replace('e', '.0e')}: YAML takes a number with e and no point for text"
+    return ""

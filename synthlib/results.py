@@ -40,6 +40,8 @@ def find_input(p: Params, stage: str, cell: str = "all") -> Path:
         return ROOT / p.inputs[name]
     latest = json.loads(LATEST.read_text(encoding="utf-8")) if LATEST.is_file() else {}
     folder = ROOT / latest[name] if name in latest else RELEASED / stage / cell
+    if not folder.is_dir():  # deleted since it was noted
+        folder = RELEASED / stage / cell
     if not folder.is_dir():
         raise FileNotFoundError(
             f"no {name} yet; make it with: python -m synthlib.run params/companion.yaml --only {stage}"

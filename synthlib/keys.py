@@ -1,0 +1,156 @@
+"""The key of a job: equal keys, equal results, so a job with a finished folder of its key need not run again.
+
+Exactly this decides a key; a change in any of it gives another key, and taking the change back gives the old one:
+
+1. the source of the notebook's code cells (prose, outputs and metadata do not count);
+2. its parameters, without ``inputs`` and ``output``;
+3. the files of synthlib that its code cells import, and those that they import, and so on;
+4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
+   params/prompts.yaml. A file called after a task counts only for cells with that task; cards (.md) and index.json,
+   which lists hashes of the others, do not count;
+5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
+6. the keys of the jobs whose outputs it reads.
+
+Python, the installed packages and the machine are written to the manifest but are not part of the key.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from synthlib import notebooks, paths
+from synthlib.params import Params, Stage
+from synthlib.tasks import task_names
+
+LIBRARY = paths.ROOT / "synthlib"
+
+
+def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, str]) -> str:
+    """Return the key (64 hexadecimal digits) of one run of a notebook.
+
+    Parameters
+    ----------
+    parents : mapping
+        Name ("stage/cell") to key of the jobs it reads.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        The notebook or a data folder is missing, its code is not plain Python, or SYNTHLIB_DATA is not set.
+    """
+    content = notebooks.read_notebook(notebook)
+    try:
+        library = library_files(notebooks.source(cell) for cell in notebooks.code_cells(content))
+    except SyntaxError as error:
+        raise ValueError(f"{notebook.name}: {error.msg} in {error.text!r}; code cells hold plain Python only") from None
+    tasks = chosen_tasks(params)
+    parts = {
+        "code": notebooks.code_sha256(content),
+        "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
+        "library": {path.relative_to(LIBRARY).as_posix(): file_sha256(path) for path in library},
+        "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()},
+        "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
+        "parents": dict(parents),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def chosen_tasks(params: Params) -> list[str]:
+    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``."""
+    values: dict[str, Any] = dict(params)
+    return [values["task"]] if "task" in values else list(values["tasks"])
+
+
+def library_files(sources: Iterable[str]) -> list[Path]:
+    """Return the files of synthlib that Python sources import, directly or through one another, in order of name."""
+    found: set[Path] = set()
+    pending = [path for text in sources for path in _imports(text, "")]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _imports_of(path, _stamp(path))
+    return sorted(found)
+
+
+@cache
+def _imports_of(path: Path, stamp: tuple[int, int]) -> tuple[Path, ...]:
+    package = ".".join(("synthlib", *path.relative_to(LIBRARY).parent.parts))
+    return _imports(path.read_text(encoding="utf-8"), package)
+
+
+def _imports(text: str, package: str) -> tuple[Path, ...]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            outer = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*outer, *([node.module] if node.module else [])])
+            modules |= {base, *(f"{base}.{alias.name}" for alias in node.names)}  # a name may be a module of its own
+    return tuple(path for module in sorted(modules) for path in _module_files(module))
+
+
+def _module_files(module: str) -> list[Path]:
+    """Return the files that importing ``module`` runs: its own and its packages' ``__init__.py``."""
+    first, *rest = module.split(".")
+    if first != "synthlib":
+        return []
+    folders = [LIBRARY.joinpath(*rest[:depth]) for depth in range(len(rest) + 1)]
+    candidates = [folder / "__init__.py" for folder in folders] + [LIBRARY.joinpath(*rest).with_suffix(".py")]
+    return [path for path in candidates if path.is_file()]
+
+
+def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
+    """Return name to path of the files that decide a cell's key: see point 4 above.
+
+    Raises
+    ------
+    FileNotFoundError
+        data/ has no such folder.
+    """
+    files: dict[str, Path] = {}
+    others = set(task_names()) - set(tasks)
+    for name in folders:
+        folder = paths.DATA / name
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} does not exist; restore it: git checkout -- data/{name}")
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.suffix != ".md" and path.name != "index.json" and path.stem not in others:
+                files[f"data/{name}/{path.relative_to(folder).as_posix()}"] = path
+    for path in (*(paths.PARAMS / "tasks" / f"{task}.yaml" for task in tasks), paths.PARAMS / "prompts.yaml"):
+        files[f"params/{path.relative_to(paths.PARAMS).as_posix()}"] = path
+    return files
+
+
+def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
+    folder = os.environ.get("SYNTHLIB_DATA")
+    if not folder:
+        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file a task>")
+    files = {task: Path(folder) / f"{task}.parquet" for task in tasks}
+    absent = [str(path) for path in files.values() if not path.is_file()]
+    if absent:
+        raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
+    return {task: list(_stamp(path)) for task, path in files.items()}
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file; one that has not changed since is not read again in this process."""
+    return _sha256(path, _stamp(path))
+
+
+@cache
+def _sha256(path: Path, stamp: tuple[int, int]) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,126 @@
+"""Profiles: the files of params/ that say which stages run with which values; checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthlib import params, paths
+from synthlib.params import Params, Stage, TaskName, TaskNames, check
+
+#: Names that the runner fills in; a stage's own values may not set them.
+_FILLED = ("task", "inputs", "output")
+#: Folders of results/ that belong to no profile.
+_RESERVED = ("cache", "interactive")
+
+
+class Profile(BaseModel):
+    """A run of the whole study: ``shared`` values go to every stage that takes them, ``stages`` override by stage."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: str
+    publish: bool
+    shown_task: TaskName
+    shared: dict[str, Any]
+    stages: dict[str, dict[str, Any]]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of the run."""
+        return self.shared["tasks"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of one notebook: its stage, its name (a task, or ``all``) and its checked parameters."""
+
+    stage: str
+    name: str
+    params: Params
+
+
+def load_profile(path: str | Path) -> Profile:
+    """Return the profile of a yaml file, its own fields checked (its cells are checked by :func:`expand`).
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file; the message names the profiles there are.
+    ValueError
+        It is not a mapping, or a field is missing or unknown.
+    """
+    path = Path(path)
+    if not path.is_file():
+        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name != "prompts.yaml")
+        raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: not a mapping of names to values")
+    profile = check(Profile, values)
+    if profile.name in _RESERVED:
+        raise ValueError(f"{path}: the name {profile.name!r} is taken: results/{profile.name} holds other things")
+    if "tasks" not in profile.shared:
+        raise ValueError(f"{path}: shared.tasks is missing")
+    unknown = set(profile.stages) - set(params.STAGES)
+    if unknown:
+        raise ValueError(f"{path}: unknown stage(s) {sorted(unknown)}; stages are {', '.join(params.STAGES)}")
+    known_names = {name for stage in params.STAGES.values() for name in stage.model.model_fields} - set(_FILLED)
+    unknown = set(profile.shared) - known_names
+    if unknown:
+        raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
+    return profile
+
+
+def expand(profile: Profile) -> list[Cell]:
+    """Return the cells of a profile in the order of :data:`synthlib.params.STAGES`, with their parameters checked.
+
+    A stage that the profile does not name is left out. ``inputs`` and ``output`` stay empty: the runner fills them.
+
+    Raises
+    ------
+    ValueError
+        Parameters of a stage are bad, a stage is named without one it needs, or it names a task that does not run.
+    """
+    check(_TaskList, {"tasks": profile.tasks})
+    if profile.shown_task not in profile.tasks:
+        raise ValueError(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
+    cells = []
+    for name, stage in params.STAGES.items():
+        if name in profile.stages:
+            missing = [need for need in stage.needs if need not in profile.stages]
+            if missing:
+                raise ValueError(f"stage {name} needs {', '.join(missing)}, which the profile does not name")
+            try:
+                cells += _expand_stage(name, stage, profile)
+            except ValueError as error:
+                raise ValueError(f"profile {profile.name}, stage {name}: {error}") from None
+    return cells
+
+
+def _expand_stage(name: str, stage: Stage, profile: Profile) -> list[Cell]:
+    own = profile.stages[name]
+    filled = sorted(set(own) & set(_FILLED))
+    if filled:
+        raise ValueError(f"{', '.join(filled)} cannot be set here; the runner does it")
+    values = {field: profile.shared[field] for field in stage.model.model_fields if field in profile.shared}
+    values |= own | {"inputs": {}, "output": ""}
+    if stage.per_task:
+        return [Cell(name, task, check(stage.model, values | {"task": task})) for task in profile.tasks]
+    cell = Cell(name, "all", check(stage.model, values))
+    named = {*values["tasks"], values.get("map_task", profile.shown_task)}
+    if not named <= set(profile.tasks):
+        raise ValueError(f"task(s) {sorted(named - set(profile.tasks))} do not run in this profile")
+    return [cell]
+
+
+class _TaskList(BaseModel):
+    tasks: TaskNames
