@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -51,7 +52,7 @@ def table(
     lines = textwrap.wrap(note, int(total / _width("x") * 1.25))
     n_head = max(head.count("\n") for head in heads) + 1
     height = _ROW * (n_head + len(frame) + len(lines) + 1)
-    figure = Figure(figsize=(total, height), layout="none")
+    figure = plt.figure(figsize=(total, height), layout="none")
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, total), ylim=(height, 0))
     ax.axis("off")
     _write_columns(ax, heads, columns, widths, n_head)
