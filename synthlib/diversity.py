@@ -1,9 +1,14 @@
-"""How spread out texts are, and how close to real ones: measures on encoder vectors, with cosine distance."""
+"""How spread out texts are: Remote Clique and Chamfer on encoder vectors, with cosine distance."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from synthlib.features import FeatureTable
 
 _BLOCK = 1024  # rows of a block of similarities: 4 MB of float32, whatever the number of texts
 
@@ -89,49 +94,6 @@ def measure_chamfer(features: np.ndarray) -> float:
     return _chamfer(_at_least_two(normalise(features)))
 
 
-def measure_nearest(features: np.ndarray, others: np.ndarray, *, n_nearest: int) -> np.ndarray:
-    """Return for each text the mean cosine similarity to the ``n_nearest`` most similar of the others.
-
-    The study's appendix takes "the mean of the five nearest real-synthetic pairs"; read here as the mean over synthetic
-    texts of the mean over each one's five nearest real texts. Similarities are made in blocks.
-
-    Parameters
-    ----------
-    features : ndarray, shape (n, D)
-        Vectors of the texts, say synthetic ones.
-    others : ndarray, shape (m, D)
-        Vectors of the texts they are compared with, say real ones. More of them give higher values.
-
-    Returns
-    -------
-    similarities : ndarray of float64, shape (n,)
-        One mean a text, -1 to 1.
-
-    Raises
-    ------
-    ValueError
-        ``n_nearest`` is below 1 or above m, or a vector is zero or not finite.
-
-    Examples
-    --------
-    >>> real = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-    >>> measure_nearest(np.array([[2.0, 0.0]]), real, n_nearest=2).tolist()  # cosines 1, 0 and -1
-    [0.5]
-    """
-    unit, others = normalise(features), normalise(others)
-    if not 1 <= n_nearest <= len(others):
-        raise ValueError(f"n_nearest is {n_nearest}; it must lie between 1 and {len(others)}, the number of others")
-    means = np.empty(len(unit))
-    for start in range(0, len(unit), _BLOCK):
-        best = np.empty((len(unit[start : start + _BLOCK]), 0), dtype=np.float32)  # (b, 0), then (b, n_nearest)
-        for column in range(0, len(others), _BLOCK):
-            similarities = unit[start : start + _BLOCK] @ others[column : column + _BLOCK].T  # (b, c)
-            best = np.concatenate([best, similarities], axis=1)
-            best = -np.partition(-best, min(n_nearest, best.shape[1]) - 1, axis=1)[:, :n_nearest]
-        means[start : start + _BLOCK] = best.mean(axis=1, dtype=np.float64)
-    return means
-
-
 def measure_diversity(
     features: np.ndarray,
     labels: np.ndarray,
@@ -171,17 +133,96 @@ def measure_diversity(
     ----------
     Shao & Wu (1989), A general theory for jackknife variance estimation, Annals of Statistics 17.
     """
-    unit, groups = normalise(features), _group_rows(labels, n_per_label)
+    unit, n_labels = normalise(features), len(set(labels))
     draws = np.empty((n_resamples, len(MEASURES)))
     for draw in range(n_resamples):
-        subsets = [unit[rng.choice(rows, n_per_label, replace=False)] for rows in groups]
-        union = np.concatenate(subsets)
+        union = unit[draw_balanced(labels, n_per_label, rng=rng, most=0.5)]
+        subsets = np.split(union, n_labels)
         draws[draw] = _remote_clique(union), _chamfer(union), np.mean([_chamfer(subset) for subset in subsets])
     values = draws.mean(axis=0)
-    scale = np.sqrt(n_per_label / (min(map(len, groups)) - n_per_label))
+    scarcest = np.unique(np.asarray(labels), return_counts=True)[1].min()
+    scale = np.sqrt(n_per_label / (scarcest - n_per_label))
     low, high = values + scale * (np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0) - values)
-    n = [n_per_label * len(groups)] * 2 + [n_per_label]
+    n = [n_per_label * n_labels] * 2 + [n_per_label]
     return pd.DataFrame({"measure": MEASURES, "n": n, "value": values, "value_low": low, "value_high": high})
+
+
+def draw_balanced(labels: np.ndarray, n_per_label: int, *, rng: np.random.Generator, most: float) -> np.ndarray:
+    """Return rows of ``n_per_label`` texts of each label, drawn without replacement, label after label.
+
+    Parameters
+    ----------
+    most : float
+        Largest share of a label's texts that may be drawn: 1 for all, 0.5 where the rest must tell the spread.
+
+    Raises
+    ------
+    ValueError
+        ``n_per_label`` is below 2, or a label has too few texts.
+    """
+    labels = np.asarray(labels)
+    names, counts = np.unique(labels, return_counts=True)
+    if n_per_label < 2:
+        raise ValueError(f"n_per_label is {n_per_label}; it must be at least 2")
+    if counts.min() * most < n_per_label:
+        raise ValueError(
+            f"label {names[counts.argmin()]!r} has {counts.min()} texts, too few to draw {n_per_label} "
+            f"(at most {most:.0%} of them)"
+        )
+    rows = [rng.choice(np.flatnonzero(labels == name), n_per_label, replace=False) for name in names]
+    return np.concatenate(rows)
+
+
+def measure_sources(
+    tables: dict[str, FeatureTable],
+    *,
+    n_per_label: int,
+    n_resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return :func:`measure_diversity` of several sources of one task, with column source."""
+    options = {"n_per_label": n_per_label, "n_resamples": n_resamples, "confidence": confidence, "rng": rng}
+    measured = [
+        measure_diversity(table.features, table.rows["label"], **options).assign(source=name)
+        for name, table in tables.items()
+    ]
+    return pd.concat(measured, ignore_index=True)
+
+
+def count_order(diversity: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Return on how many tasks the sources stand in ``order``, and on how many its ends clearly differ.
+
+    Parameters
+    ----------
+    diversity : DataFrame
+        task, source, measure, value, value_low, value_high.
+    order : list of str
+        Sources, the most diverse first.
+
+    Returns
+    -------
+    counts : DataFrame, indexed by measure
+        in_order (by the points), first_above and last_above (the interval of first minus last leaves out 0), n_tasks.
+    """
+    values = diversity.pivot(index=["measure", "task"], columns="source", values="value")[order]
+    rows = diversity.set_index(["measure", "task"])
+    difference = subtract(*(rows[rows["source"] == name] for name in (order[0], order[-1])))
+    counted = pd.DataFrame(
+        {
+            "in_order": (values.diff(axis=1).iloc[:, 1:] < 0).all(axis=1),
+            "first_above": difference["value_low"] > 0,
+            "last_above": difference["value_high"] < 0,
+        }
+    ).groupby("measure")
+    return counted.sum().assign(n_tasks=counted.size())
+
+
+def list_falls(diversity: pd.DataFrame) -> pd.DataFrame:
+    """Return real minus synthetic, one row a task, measure and setting: task, group, measure, setting, fall."""
+    wide = diversity.pivot(index=["task", "group", "measure"], columns="source", values="value")
+    falls = wide.drop(columns="real").rsub(wide["real"], axis=0)
+    return falls.melt(ignore_index=False, var_name="setting", value_name="fall").reset_index()
 
 
 def subtract(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -212,18 +253,6 @@ def subtract(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     below = np.hypot(first["value"] - first["value_low"], second["value_high"] - second["value"])
     above = np.hypot(first["value_high"] - first["value"], second["value"] - second["value_low"])
     return pd.DataFrame({"value": value, "value_low": value - below, "value_high": value + above})
-
-
-def _group_rows(labels: np.ndarray, n_per_label: int) -> list[np.ndarray]:
-    names, counts = np.unique(np.asarray(labels), return_counts=True)
-    if n_per_label < 2:
-        raise ValueError(f"n_per_label is {n_per_label}; it must be at least 2")
-    scarce = counts.argmin()
-    if counts[scarce] < 2 * n_per_label:
-        raise ValueError(
-            f"label {names[scarce]!r} has {counts[scarce]} texts; n_per_label={n_per_label} needs twice as many"
-        )
-    return [np.flatnonzero(np.asarray(labels) == name) for name in names]
 
 
 def _at_least_two(unit: np.ndarray) -> np.ndarray:
