@@ -54,7 +54,7 @@ def draw_request(
     stream = _stream(seed, task.name, setting, label)
     dimensions = len(task.attributes) + len(task.draws) + _N_OTHER
     shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
-    attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes.items()}
+    attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
     drawn: dict[str, Any] = {name: _pick(values, shares.pop(0)) for name, values in task.draws.items()}
     if setting == "few_shot":
         return Request(setting, label, n, drawn, _draw_examples(pool or [], wording.examples_per_request, n, stream))
@@ -81,18 +81,21 @@ def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
     ValueError
         No request draws attributes.
     """
-    drawn = [request.drawn["attributes"] for request in requests if "attributes" in request.drawn]
+    drawn = [request for request in requests if "attributes" in request.drawn]
     if not drawn:
         raise ValueError(f"none of {len(requests)} request(s) draws attributes")
+    labels = {request.label for request in drawn}
     rows = []
     for names in [*itertools.combinations(task.attributes, 1), *itertools.combinations(task.attributes, 2)]:
-        counts = dict.fromkeys(itertools.product(*(task.attributes[name] for name in names)), 0)
-        for attributes in drawn:
+        values = [[task.attributes_of(label)[name] for name in names] for label in labels]
+        counts = dict.fromkeys(itertools.chain.from_iterable(itertools.product(*lists) for lists in values), 0)
+        for request in drawn:
+            attributes = request.drawn["attributes"]
             if all(name in attributes for name in names):
                 counts[tuple(attributes[name] for name in names)] += 1
-        values = np.array(list(counts.values()))
-        row = {"what": " × ".join(names), "possible": len(values), "seen": int((values > 0).sum())}
-        rows.append(row | {"least": int(values.min()), "most": int(values.max()), "requests": int(values.sum())})
+        met = np.array(list(counts.values()))
+        row = {"what": " × ".join(names), "possible": len(met), "seen": int((met > 0).sum())}
+        rows.append(row | {"least": int(met.min()), "most": int(met.max()), "requests": int(met.sum())})
     return pd.DataFrame(rows)
 
 

@@ -102,7 +102,9 @@ class Generate(Params):
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
     n_per_label: Count
     near_duplicate_cosine: Share
+    length_tolerance: Share
     n_resamples: Resamples
+    confidence: Share
 
 
 class Train(Params):

@@ -107,8 +107,8 @@ def render(task: Task, request: Request, *, wording: Wording, texts: Mapping[str
 def check_prompts(task: Task, wording: Wording) -> None:
     """Raise ValueError if the prompts of a task cannot be filled.
 
-    That is: an unknown or missing placeholder, an attribute or draw without values, with a blank or a repeated one, or
-    a length range that is empty or below 1.
+    That is: an unknown or missing placeholder; an attribute, draw or word list without values, with a blank or a
+    repeated one; a label's attribute value that the task does not list; a length range that is empty or below 1.
     """
     for origin, template, needed, optional in (
         (f"{task.name}: context", task.context, set(), set()),
@@ -123,9 +123,13 @@ def check_prompts(task: Task, wording: Wording) -> None:
             raise ValueError(f"{origin} has unknown placeholder(s) {unknown}; allowed: {sorted(needed | optional)}")
         if missing := sorted(needed - found):
             raise ValueError(f"{origin} lacks placeholder(s) {missing}: {template!r}")
-    for name, values in {**task.attributes, **task.draws, **wording.vocabulary_words}.items():
-        if not values or any(not value.strip() for value in values) or len(set(values)) != len(values):
-            raise ValueError(f"{task.name}: {name!r} has no value, a blank one or a repeated one: {values}")
+    for name, values in (*task.attributes.items(), *task.draws.items(), *wording.vocabulary_words.items()):
+        _check_values(f"{task.name}: {name!r}", values)
+    for label in task.labels:
+        for name, values in task.labels[label].attributes.items():
+            _check_values(f"{task.name}, {label}: {name!r}", values)
+            if unknown := sorted(set(values) - set(task.attributes.get(name, []))):
+                raise ValueError(f"{task.name}, {label}: {name!r} has {unknown}, not among the task's values")
     if not 1 <= task.words[0] <= task.words[1]:
         raise ValueError(f"{task.name}: words is {task.words}; it must be a range from 1 up")
 
@@ -150,7 +154,7 @@ def check_request(task: Task, request: Request) -> None:
         raise ValueError(f"{task.name}: a request draws {unknown}; it may draw {sorted(known)}")
     if missing := sorted(set(task.draws) - set(request.drawn)):
         raise ValueError(f"{task.name}: a request lacks {missing}")
-    allowed = {**task.attributes, **task.draws}
+    allowed = {**task.attributes_of(request.label), **task.draws}
     chosen = {**request.drawn.get("attributes", {}), **{name: request.drawn[name] for name in task.draws}}
     for name, value in chosen.items():
         if value not in allowed.get(name, []):
@@ -199,3 +203,8 @@ def _show(key: str, texts: Mapping[str, str] | None) -> str:
     if key not in texts:
         raise ValueError(f"example {key!r} is not among the {len(texts)} real texts given")
     return texts[key]
+
+
+def _check_values(origin: str, values: Sequence[str]) -> None:
+    if not values or any(not value.strip() for value in values) or len(set(values)) != len(values):
+        raise ValueError(f"{origin} has no value, a blank one or a repeated one: {list(values)}")

@@ -14,12 +14,16 @@ GROUPS = ("least_subjective", "most_subjective")
 
 
 class Label(BaseModel):
-    """What a label is called in prompts (``say``) and what it means."""
+    """What a label is called in prompts (``say``) and what it means.
+
+    ``attributes`` narrows the task's attributes to the values that go with this label.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     say: str
     means: str
+    attributes: dict[str, list[str]] = {}
 
 
 class Reference(BaseModel):
@@ -60,6 +64,10 @@ class Task(BaseModel):
     def label_names(self) -> list[str]:
         """Labels in the order in which every array of the project counts them."""
         return list(self.labels)
+
+    def attributes_of(self, label: str) -> dict[str, list[str]]:
+        """Return the attributes from which requests of a label draw: the task's, narrowed by the label's own."""
+        return self.attributes | self.labels[label].attributes
 
 
 class Wording(BaseModel):

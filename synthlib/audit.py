@@ -1,0 +1,268 @@
+"""What came back: duplicates, lengths, openings, variety, nearness to real texts. Text statistics, no model.
+
+Most functions measure each text; :func:`summarise` makes of any such frame the tidy table of an audit: setting, label
+(``all``: all labels together), measure, value, value_low, value_high.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from synthlib import surface
+from synthlib.diversity import normalise
+from synthlib.features import FeatureTable
+
+ALL = "all"
+COLUMNS = ["setting", "label", "measure", "value", "value_low", "value_high"]
+
+
+def share_interval(count: int, n: int, *, confidence: float) -> tuple[float, float, float]:
+    """Return count / n with Wilson's interval; all NaN where n is 0.
+
+    Examples
+    --------
+    >>> [round(value, 4) for value in share_interval(0, 10, confidence=0.95)]
+    [0.0, 0.0, 0.2775]
+
+    References
+    ----------
+    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    """
+    if n == 0:
+        return (math.nan,) * 3
+    interval = stats.binomtest(int(count), int(n)).proportion_ci(confidence, method="wilson")
+    return count / n, float(interval.low), float(interval.high)
+
+
+def mean_interval(values: Sequence[float], *, confidence: float) -> tuple[float, float, float]:
+    """Return the mean with Student's interval, which is NaN for fewer than two values.
+
+    Examples
+    --------
+    >>> [round(value, 4) for value in mean_interval([1.0, 2.0, 3.0], confidence=0.95)]
+    [2.0, -0.4841, 4.4841]
+    """
+    n = len(values)
+    mean = float(np.mean(values)) if n else math.nan
+    if n < 2:
+        return mean, math.nan, math.nan
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def summarise(
+    texts: pd.DataFrame, measures: Sequence[str], *, confidence: float, cluster: str | None = None
+) -> pd.DataFrame:
+    """Return each measure by setting and label, and over all labels of a setting.
+
+    Parameters
+    ----------
+    texts : DataFrame
+        One row a text: setting, label, and the measures. A missing value leaves the text out; a group without any
+        value has no row.
+    measures : sequence of str
+        Columns of ``texts``: truth values become shares with Wilson's interval, numbers means with Student's.
+    cluster : str, optional
+        Column that names what texts share where they are not independent. A mean is then one over the clusters' means;
+        a share is not changed.
+
+    Returns
+    -------
+    audit : DataFrame
+        Columns :data:`COLUMNS`.
+    """
+    rows = []
+    for setting, part in texts.groupby("setting", sort=False):
+        groups = [(ALL, part), *part.groupby("label", sort=False)]
+        for (label, group), measure in ((pair, name) for pair in groups for name in measures):
+            kept = group.dropna(subset=[measure])
+            if kept.empty:
+                continue
+            if pd.api.types.is_bool_dtype(kept[measure]):
+                interval = share_interval(kept[measure].sum(), len(kept), confidence=confidence)
+            else:
+                values = kept[measure] if cluster is None else kept.groupby(cluster)[measure].mean()
+                interval = mean_interval(values.to_numpy(dtype=float), confidence=confidence)
+            rows.append((setting, label, measure, *interval))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def find_duplicates(corpus: FeatureTable, *, threshold: float) -> pd.DataFrame:
+    """Return for each text whether its setting holds it again.
+
+    Returns
+    -------
+    duplicates : DataFrame
+        key, setting, label, exact_duplicate (repeats an earlier text, case and white space aside), near_duplicate
+        (another text is at a cosine of ``threshold`` or more), near_duplicate_other_label (one with another label is),
+        nearest_cosine (to the nearest other text; missing where there is none), nearest (its key).
+    """
+    parts = []
+    for setting in corpus.rows["setting"].unique():
+        part = corpus.where(corpus.rows["setting"] == setting)
+        plain = part.rows["text"].str.lower().str.split().str.join(" ")
+        unit = normalise(part.features)
+        cosines = unit @ unit.T  # (N, N)
+        np.fill_diagonal(cosines, -np.inf)
+        labels = part.rows["label"].to_numpy()
+        near = cosines >= threshold
+        nearest = cosines.max(1)
+        found = part.rows[["key", "setting", "label"]].assign(exact_duplicate=plain.duplicated())
+        found["near_duplicate"] = near.any(1)
+        found["near_duplicate_other_label"] = (near & (labels[:, None] != labels)).any(1)
+        found["nearest_cosine"] = np.where(np.isfinite(nearest), nearest, math.nan)
+        parts.append(found.assign(nearest=part.rows["key"].to_numpy()[cosines.argmax(1)]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def compare_lengths(corpus: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
+    """Return the length of each text beside the one asked for, in white-space separated words.
+
+    Returns
+    -------
+    lengths : DataFrame
+        key, setting, label, requested, written, length_ratio (written / requested) and length_kept (whether the ratio
+        is within ``tolerance`` of 1); all but written are missing where the request had no length.
+    """
+    requested = pd.Series([json.loads(request).get("words") for request in corpus["request"]], dtype="Float64")
+    lengths = corpus[["key", "setting", "label"]].reset_index(drop=True)
+    lengths = lengths.assign(requested=requested, written=corpus["n_words"].to_numpy())
+    lengths["length_ratio"] = lengths["written"] / lengths["requested"]
+    lengths["length_kept"] = (lengths["length_ratio"] - 1).abs() <= tolerance + 1e-9
+    return lengths
+
+
+def find_openings(corpus: pd.DataFrame) -> pd.DataFrame:
+    """Return key, setting, label, first_word and first_two_words of each text (lower case; empty if it has no word)."""
+    words = [surface.words(text)[:2] for text in corpus["text"]]
+    openings = corpus[["key", "setting", "label"]].reset_index(drop=True)
+    return openings.assign(first_word=[" ".join(w[:1]) for w in words], first_two_words=[" ".join(w) for w in words])
+
+
+def audit_openings(openings: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return how concentrated openings are (table of :func:`find_openings`).
+
+    Measures: first_word and first_two_words (share of texts with the commonest one, Wilson's interval), and
+    first_word_entropy (bits; no interval; it grows with the number of texts, so compare at equal numbers).
+    """
+    rows = []
+    for setting, part in openings.groupby("setting", sort=False):
+        for label, group in [(ALL, part), *part.groupby("label", sort=False)]:
+            for measure in ("first_word", "first_two_words"):
+                counts = group[measure].value_counts()
+                interval = share_interval(counts.iloc[0], len(group), confidence=confidence)
+                rows.append((setting, label, measure, *interval))
+            bits = float(stats.entropy(group["first_word"].value_counts(), base=2))
+            rows.append((setting, label, "first_word_entropy", bits, math.nan, math.nan))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def distinct_n(texts: Sequence[str], n: int, *, n_tokens: int, rng: np.random.Generator) -> float:
+    """Return the share of distinct n-grams among the first ``n_tokens`` words of the texts in random order.
+
+    N-grams do not cross texts. The share falls as words are added, so compare at equal ``n_tokens``.
+
+    Raises
+    ------
+    ValueError
+        The texts hold fewer words, or no n-gram.
+
+    Examples
+    --------
+    >>> distinct_n(["a b a b"], 1, n_tokens=4, rng=np.random.default_rng(0))
+    0.5
+
+    References
+    ----------
+    Li et al. (2016), A Diversity-Promoting Objective Function for Neural Conversation Models, section 5.
+    """
+    grams, left = Counter(), n_tokens
+    for position in rng.permutation(len(texts)):
+        tokens = surface.words(texts[position])[:left]
+        grams.update(zip(*(tokens[i:] for i in range(n)), strict=False))
+        left -= len(tokens)
+        if left == 0:
+            break
+    if left or not grams:
+        raise ValueError(f"{len(texts)} text(s) hold {n_tokens - left} words; {n_tokens} are asked for, n is {n}")
+    return len(grams) / grams.total()
+
+
+def audit_variety(corpus: pd.DataFrame, *, n_draws: int, confidence: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Return distinct_1 and distinct_2 of each setting over an equal number of words.
+
+    That number is half the words of the setting with the fewest. A value is the mean over ``n_draws`` random orders of
+    the texts; low and high bound the middle ``confidence`` share of them.
+    """
+    groups = {setting: part["text"].tolist() for setting, part in corpus.groupby("setting", sort=False)}
+    n_tokens = min(sum(len(surface.words(text)) for text in texts) for texts in groups.values()) // 2
+    rows = []
+    for setting, texts in groups.items():
+        for n in (1, 2):
+            values = [distinct_n(texts, n, n_tokens=n_tokens, rng=rng) for _ in range(n_draws)]
+            low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+            rows.append((setting, ALL, f"distinct_{n}", float(np.mean(values)), float(low), float(high)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def compare_examples(
+    corpus: FeatureTable, real: FeatureTable, *, threshold: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return how near each few-shot text is to the real texts shown before it, and to as many not shown.
+
+    Parameters
+    ----------
+    real : FeatureTable
+        Real rows, the few-shot pool (column ``pool``) among them.
+
+    Returns
+    -------
+    nearness : DataFrame
+        key, setting, label, examples (the texts shown, joined: rows that share them are not independent), nearest (the
+        nearest one shown), example_cosine (to it), other_cosine (to the nearest of equally many pool texts of the
+        label, drawn at random from those not shown), example_excess (their difference), example_copy (example_cosine is
+        at ``threshold`` or more).
+
+    Raises
+    ------
+    ValueError
+        A shown text is not among the real rows.
+    """
+    unit = normalise(real.features)
+    place = {key: i for i, key in enumerate(real.rows["key"])}
+    pools = real.rows[real.rows["pool"]].groupby("label")["key"].agg(list)
+    few = corpus.where(corpus.rows["setting"] == "few_shot")
+    rows = []
+    for row, vector in zip(few.rows.itertuples(), normalise(few.features), strict=True):
+        shown = list(row.examples)
+        if unknown := [key for key in shown if key not in place]:
+            raise ValueError(f"{row.key}: shown text {unknown[0]!r} is not among the {len(place)} real rows")
+        others = rng.choice([key for key in pools[row.label] if key not in shown], size=len(shown), replace=False)
+        cosines = unit[[place[key] for key in shown]] @ vector  # (E,)
+        other = float((unit[[place[key] for key in others]] @ vector).max())
+        rows.append((" ".join(sorted(shown)), shown[int(cosines.argmax())], float(cosines.max()), other))
+    found = pd.DataFrame(rows, columns=["examples", "nearest", "example_cosine", "other_cosine"])
+    found["example_excess"] = found["example_cosine"] - found["other_cosine"]
+    found["example_copy"] = found["example_cosine"] >= threshold
+    return pd.concat([few.rows[["key", "setting", "label"]], found], axis=1)
+
+
+def find_overlap(corpus: FeatureTable, test: FeatureTable, *, threshold: float) -> pd.DataFrame:
+    """Return the nearest real test row of each text.
+
+    Returns
+    -------
+    overlap : DataFrame
+        key, setting, label, nearest (key of the test row), test_cosine, test_copy (it is at ``threshold`` or more:
+        leakage).
+    """
+    cosines = normalise(corpus.features) @ normalise(test.features).T  # (N, M)
+    overlap = corpus.rows[["key", "setting", "label"]].assign(nearest=test.rows["key"].to_numpy()[cosines.argmax(1)])
+    return overlap.assign(test_cosine=cosines.max(1), test_copy=cosines.max(1) >= threshold)
