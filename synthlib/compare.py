@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,19 @@ def average_contrast(
     return contrast(averaged, pairs, confidence=confidence)
 
 
+def say_points(row: Any, name: str, *, signed: bool = False) -> str:
+    """Return a score and its interval in points for a sentence, from a row with ``name``, ``name_low``, ``name_high``.
+
+    Examples
+    --------
+    >>> say_points(pd.Series({"f1": 0.104, "f1_low": 0.08, "f1_high": 0.12}), "f1", signed=True)
+    '+10.4 (+8.0 to +12.0)'
+    """
+    value, low, high = (100 * getattr(row, name + end) for end in ("", "_low", "_high"))
+    sign = "+" if signed else ""
+    return f"{value:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+
+
 def _with_interval(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
     low, high = metrics.interval(draws, confidence=confidence)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
@@ -167,7 +181,7 @@ def tabulate_predictions(
     Returns
     -------
     predictions : DataFrame
-        task, test_set, source, n_train, seed, key, label, predicted, probabilities (list of K, in the order of ``labels``).
+        task, test_set, source, n_train, seed, key, label, predicted, probabilities (K, in the order of ``labels``).
     """
     texts = pd.concat(
         [table.rows.reindex(columns=["key", "label"]).assign(test_set=name) for name, table in test_sets.items()]
@@ -189,5 +203,5 @@ def tabulate_confusions(predictions: pd.DataFrame, sources: Sequence[str]) -> pd
     for source in sources:
         rows = chosen[chosen["source"] == source]
         shares = pd.crosstab(rows["label"], rows["predicted"], normalize="index").reindex(columns=order, fill_value=0.0)
-        frames.append(shares.stack().rename("share").reset_index().assign(source=source))
+        frames.append(shares.reset_index().melt("label", value_name="share").assign(source=source))
     return pd.concat(frames, ignore_index=True)

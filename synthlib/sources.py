@@ -90,7 +90,7 @@ class _Draws:
 
     def take(self, name: str, n_per_label: int) -> np.ndarray:
         """Return the first rows of every label, all where there are fewer."""
-        return np.concatenate([rows[:n_per_label] for rows in self.order[name]])
+        return np.sort(np.concatenate([rows[:n_per_label] for rows in self.order[name]]))
 
     def mix(self, n_per_label: int) -> np.ndarray:
         """Return so many real rows a label, and all texts of the mixed settings."""

@@ -33,6 +33,7 @@ SOURCE_NAMES = {
     "zero_shot+attributed": "zero-shot + attributed",
 }
 GROUP_MARKERS = {"least_subjective": "o", "most_subjective": "s"}
+GROUP_COLORS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
 GROUP_NAMES = {"least_subjective": "least subjective (study)", "most_subjective": "most subjective (study)"}
 
 

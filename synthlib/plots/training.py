@@ -1,4 +1,4 @@
-"""Figures of 03_train and 05_task_comparison: scores by source, confusions, learning and mixing curves, gaps."""
+"""Figures of 03_train: scores by source, confusions, learning and mixing curves (these also of all tasks, for 05)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import COLUMN_WIDTH, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
 
 _CURVE_STYLE = {"real": ("#000000", "o"), "real+synthetic": ("#e69f00", "s")}
 _MARKERS = {"real": "o", "zero_shot": "s", "few_shot": "^", "attributed": "D"}
@@ -121,28 +121,3 @@ def _draw_curve(ax: Axes, rows: pd.DataFrame, x: str, color: str, marker: str, n
     rows = rows.sort_values(x)
     ax.fill_between(rows[x], 100 * rows["f1_low"], 100 * rows["f1_high"], color=color, alpha=0.15, lw=0)
     ax.plot(rows[x], 100 * rows["f1"], marker=marker, color=color, lw=1.2, ms=3.5, label=name)
-
-
-def plot_gap(gaps: pd.DataFrame, *, title: str) -> Figure:
-    """Plot each task's gap against its subjectivity score, both with intervals.
-
-    Parameters
-    ----------
-    gaps : DataFrame
-        task, group, score, score_low, score_high, f1, f1_low, f1_high (the gap, a fraction).
-    """
-    fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.62, 2.9))
-    for row in gaps.itertuples():
-        color = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}[row.group]
-        ax.plot([row.score_low, row.score_high], [100 * row.f1] * 2, color=color, lw=0.8, alpha=0.6)
-        ax.plot([row.score] * 2, [100 * row.f1_low, 100 * row.f1_high], color=color, lw=1.4)
-        ax.plot(row.score, 100 * row.f1, GROUP_MARKERS[row.group], color=color, ms=5)
-        ax.annotate(row.task, (row.score, 100 * row.f1), xytext=(5, 4), textcoords="offset points", fontsize=6.5)
-    for group, color in (("least_subjective", "#0072b2"), ("most_subjective", "#d55e00")):
-        ax.plot([], [], GROUP_MARKERS[group], color=color, label=GROUP_NAMES[group])
-    ax.axhline(0, color="0.4", lw=0.8, ls=":")
-    ax.set_xlabel("subjectivity score of the task (language-model panel)")
-    ax.set_ylabel("gap in Macro-F1 (points)")
-    ax.set_title(title)
-    ax.legend(loc="upper left")
-    return fig

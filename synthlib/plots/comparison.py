@@ -1,0 +1,136 @@
+"""Figures of 05_task_comparison: Table 1, gaps by task, gap against subjectivity, size against quality."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synthlib.plots.style import GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES
+
+_BREAKS = {"zero_shot+attributed": "zero-shot +\nattributed", "pool+few_shot": "pool +\nfew-shot"}
+
+
+def plot_table_1(table: pd.DataFrame) -> Figure:
+    """Plot Macro-F1 by task (row) and training source (column), shaded by value, with the interval below.
+
+    Parameters
+    ----------
+    table : DataFrame
+        task, group, source, f1, f1_low, f1_high (fractions); tasks and sources are drawn in order of appearance.
+    """
+    tasks, sources = list(table["task"].unique()), list(table["source"].unique())
+    fig, ax = plt.subplots(figsize=(PAGE_WIDTH, 0.36 * len(tasks) + 0.9))
+    values = table.pivot(index="task", columns="source", values="f1").loc[tasks, sources]
+    ax.imshow(100 * values.to_numpy(), cmap="cividis", vmin=0, vmax=100, aspect="auto", alpha=0.75)
+    for row in table.itertuples():
+        x, y = sources.index(row.source), tasks.index(row.task)
+        color = "white" if row.f1 < 0.5 else "black"
+        ax.text(x, y - 0.14, f"{100 * row.f1:.1f}", ha="center", va="center", color=color, fontsize=8)
+        ax.text(
+            x,
+            y + 0.25,
+            f"{100 * row.f1_low:.0f} to {100 * row.f1_high:.0f}",
+            ha="center",
+            va="center",
+            color=color,
+            fontsize=6,
+        )
+    groups = table.drop_duplicates("task").set_index("task")["group"]
+    border = sum(groups[task] == groups[tasks[0]] for task in tasks)
+    ax.axhline(border - 0.5, color="white", lw=3)
+    names = [_BREAKS.get(source, SOURCE_NAMES[source].replace(", ", ",\n")) for source in sources]
+    ax.set_xticks(range(len(sources)), names)
+    ax.set_yticks(range(len(tasks)), tasks)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.set_xlabel("Macro-F1 (points) on real test texts, 95 % interval below; white line: the study's two groups")
+    return fig
+
+
+def plot_gaps(gaps: pd.DataFrame) -> Figure:
+    """Plot differences between sources by task with intervals, one panel a pair of sources.
+
+    Parameters
+    ----------
+    gaps : DataFrame
+        task, group, first, second, f1, f1_low, f1_high (first minus second, fractions).
+    """
+    pairs = list(dict.fromkeys(zip(gaps["first"], gaps["second"], strict=True)))
+    tasks = list(gaps["task"].unique())[::-1]
+    fig, axes = plt.subplots(
+        1, len(pairs), figsize=(PAGE_WIDTH, 0.2 * len(tasks) + 0.9), sharey=True, sharex=True, squeeze=False
+    )
+    for ax, (first, second) in zip(axes[0], pairs, strict=True):
+        for row in gaps[(gaps["first"] == first) & (gaps["second"] == second)].itertuples():
+            y, color = tasks.index(row.task), GROUP_COLORS[row.group]
+            ax.plot([100 * row.f1_low, 100 * row.f1_high], [y, y], color=color, lw=1.4)
+            ax.plot(100 * row.f1, y, GROUP_MARKERS[row.group], color=color)
+        ax.axvline(0, color="0.3", lw=0.8, ls=":")
+        ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
+    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    _name_groups(fig, axes[0, 0])
+    fig.supxlabel("difference in Macro-F1 (points), 95 % interval", fontsize=8)
+    return fig
+
+
+def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
+    """Plot each task's gap against its subjectivity score, both with intervals.
+
+    Parameters
+    ----------
+    gaps : DataFrame
+        task, group, score, score_low, score_high, f1, f1_low, f1_high (the gap, a fraction).
+    note : str
+        What is measured on it (correlation), written above.
+    """
+    fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 3.2))
+    for row in gaps.itertuples():
+        color = GROUP_COLORS[row.group]
+        ax.plot([row.score_low, row.score_high], [100 * row.f1] * 2, color=color, lw=0.8, alpha=0.5)
+        ax.plot([row.score] * 2, [100 * row.f1_low, 100 * row.f1_high], color=color, lw=1.4)
+        ax.plot(row.score, 100 * row.f1, GROUP_MARKERS[row.group], color=color, ms=5)
+        ax.annotate(
+            row.task, (row.score, 100 * row.f1), xytext=(5, 5), textcoords="offset points", fontsize=6.5, zorder=5
+        )
+    ax.axhline(0, color="0.3", lw=0.8, ls=":")
+    ax.margins(x=0.15)
+    ax.set_xlabel("subjectivity of the task (Bradley-Terry score of the language-model panel)")
+    ax.set_ylabel("gap: real minus zero-shot,\nMacro-F1 (points)")
+    ax.set_title(note)
+    _name_groups(fig, ax)
+    return fig
+
+
+def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
+    """Plot the gap of each task as what size explains and what quality explains.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        task, part (``size``: real minus size-matched real; ``quality``: size-matched real minus zero-shot), f1, f1_low,
+        f1_high (fractions).
+    """
+    tasks = list(parts["task"].unique())[::-1]
+    fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.3 * len(tasks) + 0.9))
+    looks = {"quality": ("#d55e00", -0.16, "quality: size-matched real minus zero-shot")}
+    looks["size"] = ("#0072b2", 0.16, "size: all real rows minus size-matched real")
+    for part, (color, offset, name) in looks.items():
+        rows = parts[parts["part"] == part]
+        y = [tasks.index(task) + offset for task in rows["task"]]
+        ax.barh(y, 100 * rows["f1"], height=0.3, color=color, label=name)
+        for height, low, high in zip(y, rows["f1_low"], rows["f1_high"], strict=True):
+            ax.plot([100 * low, 100 * high], [height, height], color="0.15", lw=1)
+    ax.axvline(0, color="0.3", lw=0.8)
+    ax.set_yticks(range(len(tasks)), tasks)
+    ax.set_xlabel("share of the gap in Macro-F1 (points), 95 % interval")
+    fig.legend(loc="outside upper center", ncols=1)
+    return fig
+
+
+def _name_groups(fig: Figure, ax: plt.Axes) -> None:
+    for group, name in GROUP_NAMES.items():
+        ax.plot([], [], GROUP_MARKERS[group], color=GROUP_COLORS[group], label=name)
+    handles, names = ax.get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=2)

@@ -1,0 +1,157 @@
+"""Scores of all tasks side by side: Table 1, differences, the authors' figures, and the relation to subjectivity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from synthlib import metrics
+from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions
+from synthlib.metrics import Scores
+from synthlib.paths import PARAMS
+from synthlib.tasks import Task
+
+#: Columns of figures/05_table_1.csv.
+TABLE_1 = ["task", "group", "source", "n_train", "seeds"] + [
+    name + end for name in ("f1", "accuracy") for end in ("", "_low", "_high")
+]
+
+
+def collect_table_1(by_task: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """Return Table 1 (:data:`TABLE_1`) from the ``metrics`` tables of 03_train, the least subjective group first."""
+    frames = [frame[frame["test_set"] == "test"].assign(group=tasks[task].group) for task, frame in by_task.items()]
+    return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable")[TABLE_1].reset_index(drop=True)
+
+
+def collect_differences(
+    scores: Mapping[str, dict[str, Scores]], tasks: Mapping[str, Task], *, confidence: float
+) -> pd.DataFrame:
+    """Return :func:`synthlib.compare.contrast` of every task: task, group, first, second and the differences."""
+    frames = []
+    for task, of_sources in scores.items():
+        frame = contrast(of_sources, CONTRASTS, confidence=confidence)
+        frame.insert(0, "group", tasks[task].group)
+        frame.insert(0, "task", task)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable").reset_index(drop=True)
+
+
+def load_original() -> pd.DataFrame:
+    """Return the differences that the study prints (Li et al. 2023, section 4), in points, from params/original.csv.
+
+    Returns
+    -------
+    original : DataFrame
+        first, second, tasks (all or most_subjective), encoder, f1, accuracy.
+    """
+    return pd.read_csv(PARAMS / "original.csv")
+
+
+def place_beside_original(
+    original: pd.DataFrame, scores: Mapping[str, dict[str, Scores]], tasks: Mapping[str, Task], *, confidence: float
+) -> pd.DataFrame:
+    """Return the study's printed differences with this run's beside them.
+
+    Returns
+    -------
+    table : DataFrame
+        The columns of ``original`` (points), n_tasks, and f1_here, f1_here_low, ... accuracy_here_high (points).
+    """
+    rows = []
+    for printed in original.itertuples(index=False):
+        chosen = {task: s for task, s in scores.items() if printed.tasks in ("all", tasks[task].group)}
+        row = printed._asdict() | {"n_tasks": len(chosen)}
+        if chosen:
+            here = average_contrast(chosen, [(printed.first, printed.second)], confidence=confidence)
+            row |= {
+                f"{name}_here{end}": 100 * here[name + end].iloc[0]
+                for name in ("f1", "accuracy")
+                for end in ("", "_low", "_high")
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def format_original(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of :func:`place_beside_original` with its numbers written out, for drawing."""
+    rows = []
+    for row in table.itertuples():
+        shown = {"difference": f"{row.first} minus {row.second}", "tasks": f"{row.tasks} ({row.n_tasks} here)"}
+        shown |= {
+            "study:\nencoder": row.encoder,
+            "study:\nF1": f"{row.f1:.1f}",
+            "study:\naccuracy": f"{row.accuracy:.1f}",
+        }
+        for name, head in (("f1", "here:\nF1"), ("accuracy", "here:\naccuracy")):
+            value, low, high = (getattr(row, f"{name}_here{end}") for end in ("", "_low", "_high"))
+            shown[head] = f"{value:.1f} ({low:.1f} to {high:.1f})"
+        rows.append(shown)
+    return pd.DataFrame(rows)
+
+
+def relate_gaps(
+    differences: pd.DataFrame, *, n_permutations: int, n_resamples: int, confidence: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return how each difference goes with the subjectivity of the task, one row a pair of sources.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        task, group, first, second, f1 (fraction), score (higher = more subjective).
+
+    Returns
+    -------
+    relation : DataFrame
+        first, second, n_tasks, rho, rho_low, rho_high, rho_p (Spearman, bootstrap over tasks, permutation test), and
+        group_difference (mean of the most subjective group minus the least, fraction), group_p_t, group_p_permutation.
+        NaN where there are fewer than three tasks, or fewer than two in a group.
+    """
+    rows = []
+    for (first, second), pairs in differences.groupby(["first", "second"], sort=False):
+        row = dict.fromkeys(
+            ("rho", "rho_low", "rho_high", "rho_p", "group_difference", "group_p_t", "group_p_permutation"), np.nan
+        )
+        row = {"first": first, "second": second, "n_tasks": len(pairs)} | row
+        score, gap = pairs["score"].to_numpy(), pairs["f1"].to_numpy()
+        if len(pairs) >= 3:
+            row["rho"], row["rho_p"] = metrics.permutation_test(score, gap, n_permutations=n_permutations, rng=rng)
+            row["rho_low"], row["rho_high"] = metrics.correlation_interval(
+                score, gap, n_resamples=n_resamples, confidence=confidence, rng=rng
+            )
+        most, least = (gap[pairs["group"] == group] for group in ("most_subjective", "least_subjective"))
+        if min(len(most), len(least)) >= 2:
+            difference = metrics.compare_means(most, least)
+            row |= dict(zip(("group_difference", "group_p_t", "group_p_permutation"), difference, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def compare_test_sets(
+    predictions: Mapping[str, pd.DataFrame],
+    tasks: Mapping[str, Task],
+    other: str,
+    *,
+    n_resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return Macro-F1 of every source on ``test`` and on another labelled test set, as text with intervals (points).
+
+    Empty where no task has the other set.
+    """
+    for task, frame in predictions.items():
+        if other in set(frame["test_set"]):
+            columns = {}
+            for name in ("test", other):
+                rows = frame[frame["test_set"] == name]
+                scores = score_predictions(rows, tasks[task].label_names, n_resamples=n_resamples, rng=rng)
+                columns[name] = {source: _say(value, confidence) for source, value in scores.items()}
+            return pd.DataFrame(columns)
+    return pd.DataFrame()
+
+
+def _say(scores: Scores, confidence: float) -> str:
+    low, high = metrics.interval(scores.f1_draws, confidence=confidence)
+    return say_points(pd.Series({"f1": scores.f1, "f1_low": low, "f1_high": high}), "f1")
