@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -61,12 +62,14 @@ def _run_notebook(job: Job) -> str:
     """Execute the notebook into the job's folder; return why it failed, or an empty string."""
     import papermill  # slow to import: only where a notebook runs
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
     values = {**job.parameters, "inputs": job.inputs, "output": relative(job.folder)}
+    kernel = {"config": Config(KernelManager={"transport": _transport()}), "extra_arguments": ["--log-level=50"]}
     try:
-        papermill.execute_notebook(job.notebook, job.executed, values, cwd=job.folder, progress_bar=False)
+        papermill.execute_notebook(job.notebook, job.executed, values, cwd=job.folder, progress_bar=False, **kernel)
     except papermill.PapermillExecutionError as error:
         return _describe(job, error)
     except DeadKernelError:
@@ -74,6 +77,17 @@ def _run_notebook(job: Job) -> str:
     except Exception as error:  # whatever else is wrong with one notebook must not stop the others
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _transport() -> str:
+    """Return how to talk to a kernel: by socket files, or by ports where a file's path would be too long or on Windows.
+
+    Two kernels that start at the same time in two processes may choose the same ports; files are never shared.
+    """
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    longest = f"{jupyter_runtime_dir()}/kernel-{uuid.UUID(int=0)}-ipc-5"
+    return "ipc" if os.name == "posix" and len(longest.encode()) < 100 else "tcp"
 
 
 def _describe(job: Job, error: Any) -> str:

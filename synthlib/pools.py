@@ -77,7 +77,7 @@ def connect(address: str) -> Any:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="5s")
     except (OSError, ValueError) as error:
         raise ValueError(f"no dask scheduler at {address!r}: {error}") from None
     if not client.nthreads():

@@ -45,7 +45,7 @@ def describe_plan(jobs: dict[str, Job], estimates: dict[str, float], n_jobs: int
         rows.append([job.stage, job.cell, "hit" if finished else "run", format_minutes(estimate), job.key[:12]])
     n_runs = sum(row[2] == "run" for row in rows)
     total = f"{n_runs} of {len(rows)} jobs to run, about {seconds / 60 / n_jobs:.1f} minutes with {n_jobs} at once"
-    total += f"; {unknown} never ran here, so their time is unknown" if unknown else ""
+    total += f" and what {unknown} take that never ran here" if unknown else ""
     return format_table(["stage", "cell", "", "minutes", "key"], rows) + "\n" + total
 
 

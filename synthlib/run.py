@@ -111,6 +111,7 @@ def run_jobs(
                 if outcomes[job.name].status not in UNSUCCESSFUL:
                     record_latest([job])
             bar.update(len(outcomes) - bar.n)
+        bar.set_postfix_str("")
     return outcomes
 
 

@@ -1,0 +1,274 @@
+"""The real runner, the real papermill and real kernels: on the small study of toy_project.py, then on smoke.yaml."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import toy_project as toy
+
+from synthlib import jobs, keys, notebooks, paths, pools, profiles, run
+
+ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    toy.create(tmp_path)
+    toy.install(tmp_path, monkeypatch.setattr)
+    return tmp_path
+
+
+def start(root: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, toy.__file__, str(root), str(root / "toy.yaml"), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def to_run(root: Path) -> list[str]:
+    """Return the names of the jobs that the runner would run now."""
+    planned = jobs.plan(profiles.load_profile(root / "toy.yaml"))
+    return [name for name, job in planned.items() if not jobs.is_finished(job)]
+
+
+def wait_until(condition, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+
+
+def edit_cell(path: Path, number: int, text: str) -> None:
+    notebook = notebooks.read_notebook(path)
+    notebook["cells"][number]["source"] = text
+    notebooks.write_notebook(notebook, path)
+
+
+def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
+    monkeypatch.setattr(keys, "LIBRARY", root / "synthlib")
+    for name in ("__init__.py", "paths.py", "unused.py"):
+        (root / "synthlib").mkdir(exist_ok=True)
+        (root / "synthlib" / name).write_text("")
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert sorted(toy.executions(root)) == sorted(ALL)
+
+    # what a job leaves
+    planned = jobs.plan(profiles.load_profile(root / "toy.yaml"))
+    manifest = jobs.read_manifest(planned["report/all"].folder)
+    assert manifest["key"] == planned["report/all"].key
+    assert manifest["parameters"] == {"seed": 1, "tasks": ["imdb", "humor"], "value": 3}
+    assert set(manifest["inputs"]) == {"fit/imdb", "fit/humor"}
+    assert manifest["versions"]["papermill"] and manifest["seconds"] > 0 and len(manifest["git"]["commit"]) == 40
+    assert (planned["report/all"].folder / "03_value.csv").read_text() == "15"  # 3 + 2 * (3 + 3)
+    assert not any(f"{mark}{root}" in planned["report/all"].executed.read_text() for mark in (" ", '"', "'"))
+    latest = json.loads((root / "results" / "toy" / "latest.json").read_text())
+    assert latest == {name: jobs.relative(job.folder) for name, job in planned.items()}
+
+    # figures of the shown cells, and nothing else
+    assert sorted(p.name for p in (root / "figures").iterdir()) == [f"0{n}_value.csv" for n in (1, 2, 3, 4)]
+    (root / "figures" / "stray.png").write_text("")
+
+    # nothing changed; prose changed; outputs changed
+    edit_cell(root / "notebooks" / "01_corpus.ipynb", 0, "# Why ever not?")
+    capsys.readouterr()
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert len(toy.executions(root)) == len(ALL)
+    assert "report  1        0       1       0        0      0.0" in capsys.readouterr().out
+    assert not (root / "figures" / "stray.png").exists()
+
+    # code, library, data
+    edit_cell(root / "notebooks" / "03_report.ipynb", 2, 'number = "03"  # third')
+    assert to_run(root) == ["report/all"]
+    edit_cell(root / "notebooks" / "03_report.ipynb", 2, 'number = "03"')
+    (root / "synthlib" / "unused.py").write_text("x = 1")
+    assert to_run(root) == []
+    (root / "synthlib" / "paths.py").write_text("x = 1")
+    assert to_run(root) == ALL
+    (root / "synthlib" / "paths.py").write_text("")
+    (root / "data" / "features" / "humor.parquet").write_text("other")
+    assert to_run(root) == ["corpus/humor", "fit/humor", "report/all"]
+    (root / "data" / "features" / "humor.parquet").write_text("features/humor.parquet")
+    (root / "data" / "votes" / "README.md").write_text("a card")
+    assert to_run(root) == []
+
+    # a value of one stage: it and what reads it; taken back: all is there
+    toy.write_profile(root, toy.PROFILE | {"stages": toy.PROFILE["stages"] | {"report": {"value": 4}}})
+    assert to_run(root) == ["report/all"]
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert toy.executions(root)[len(ALL) :] == ["report/all"]
+    assert (root / "figures" / "03_value.csv").read_text() == "16"
+    toy.write_profile(root, toy.PROFILE)
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert len(toy.executions(root)) == len(ALL) + 1
+    assert (root / "figures" / "03_value.csv").read_text() == "15"
+    assert json.loads((root / "results" / "toy" / "latest.json").read_text()) == latest
+
+
+def test_a_failure_stops_only_what_reads_it(root, capsys):
+    (root / "hook.py").write_text("if name == 'corpus/imdb': raise ValueError('no \\033[31mred\\033[0m texts')")
+    assert run.main([str(root / "toy.yaml"), "--jobs", "2"]) == 1
+    shown = capsys.readouterr().out
+    assert "--- corpus/imdb failed ---\n01_corpus.ipynb, In [4]:\n    import os" in shown
+    assert "ValueError: no red texts" in shown and "\033" not in shown.replace("\033[31mred\033[0m", "")
+    assert "fit/imdb skipped: it reads corpus/imdb" in shown and "report/all skipped: it reads fit/imdb" in shown
+    assert sorted(toy.executions(root)) == ["corpus/humor", "corpus/imdb", "fit/humor", "side/all"]
+    partial = jobs.plan(profiles.load_profile(root / "toy.yaml"))["corpus/imdb"].executed
+    assert partial.is_file() and jobs.relative(partial) in shown
+    (root / "hook.py").write_text("")
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert Counter(toy.executions(root)) == Counter([*ALL, "corpus/imdb"])
+
+
+def test_a_killed_worker_and_a_killed_kernel_fail_their_job_only(root, capsys):
+    (root / "hook.py").write_text(
+        "import signal\n"
+        "if name == 'corpus/imdb': os.kill(os.getppid(), signal.SIGKILL)\n"
+        "if name == 'corpus/humor': os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run.main([str(root / "toy.yaml"), "--jobs", "2"]) == 1
+    shown = capsys.readouterr().out
+    assert "--- corpus/imdb failed ---\nThe process that ran it was killed. Was memory short?" in shown
+    assert "--- corpus/humor failed ---\nThe notebook's kernel was killed. Was memory short?" in shown
+    assert "side/all" in toy.executions(root) and to_run(root) == ALL[:-1]
+
+
+def test_a_run_killed_midway_goes_on_where_it_was(root):
+    (root / "hook.py").write_text("import time\nif name == 'corpus/humor': time.sleep(300)")
+    process = start(root, "--jobs", "1")
+    wait_until(lambda: "corpus/humor" in toy.executions(root), 60)
+    process.kill()
+    process.communicate()
+    assert to_run(root) == ALL[1:]
+    (root / "hook.py").write_text("")
+    clock = time.monotonic()
+    assert run.main([str(root / "toy.yaml"), "--only", "fit"]) == 0
+    assert time.monotonic() - clock < 100  # the killed run's processes have let go of their job
+    assert Counter(toy.executions(root)) == Counter([*ALL[:4], "corpus/humor"])
+
+
+def test_two_runs_at_once_do_every_job_once(root):
+    processes = [start(root, "--jobs", "1") for _ in range(2)]
+    shown = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], shown
+    assert sorted(toy.executions(root)) == sorted(ALL)
+    assert to_run(root) == []
+
+
+def test_ctrl_c_keeps_what_is_finished(root):
+    (root / "hook.py").write_text("import time\nif name == 'corpus/humor': time.sleep(300)")
+    process = start(root, "--jobs", "1", "--only", "corpus")
+    wait_until(lambda: "corpus/humor" in toy.executions(root), 60)
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert shown.splitlines()[-1].startswith("stopped: 1 of 2 jobs are finished and kept")
+
+
+def test_dask_runs_the_jobs(root, capsys):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        arguments = [str(root / "toy.yaml"), "--only", "fit", "--dask", cluster.scheduler.address]
+        assert run.main(arguments) == 0
+    assert toy.executions(root) == ALL[:4]
+    assert "fit     2        2       0" in capsys.readouterr().out
+
+
+def test_the_plan_starts_nothing(root, capsys):
+    assert run.main([str(root / "toy.yaml"), "--plan", "--only", "fit"]) == 0
+    shown = capsys.readouterr().out
+    assert "fit     humor  run        ?" in shown and "report" not in shown and "4 of 4 jobs to run" in shown
+    assert not (root / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": {"corpus": {"valeu": 3}}}, "valeu: Extra inputs are not permitted"),
+        ({"stages": {"corpus": {"value": "2e-5"}}}, "write 2.0e-5"),
+        ({"stages": {"corpus": {"value": 2.5}}}, "value: Input should be a valid integer"),
+        ({"stages": {"corpus": {"output": "x"}}}, "output cannot be set here"),
+        ({"stages": {"fit": {}}}, "stage fit needs corpus"),
+        ({"stages": {"fitt": {}}}, "unknown stage(s) ['fitt']"),
+        ({"shared": {"seed": 1, "tasks": ["imdb", "news"], "value": 3}}, "unknown task 'news'"),
+        ({"shared": {"seed": -1, "tasks": ["imdb"], "value": 3}}, "seed: Input should be greater than or equal to 0"),
+        (
+            {"shared": {"seed": 1, "tasks": ["imdb"], "value": 3, "extra": 1}},
+            "no stage takes shared value(s) ['extra']",
+        ),
+        ({"shown_task": "sms_spam"}, "shown_task 'sms_spam' is not among"),
+        ({"stages": {"side": {"tasks": ["sms_spam"]}}}, "task(s) ['sms_spam'] do not run"),
+        ({"name": "cache"}, "the name 'cache' is taken"),
+        ({"publsh": True}, "publsh: Extra inputs are not permitted"),
+    ],
+)
+def test_bad_requests_are_refused_before_any_work(root, capsys, change, message):
+    toy.write_profile(root, toy.PROFILE | change)
+    assert run.main([str(root / "toy.yaml")]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err and "Traceback" not in shown.err and shown.out == ""
+    assert not (root / "results").exists()
+
+
+def test_other_bad_requests(root, capsys):
+    assert run.main([str(root / "absent.yaml")]) == 2
+    assert "no profile" in capsys.readouterr().err
+    assert run.main([str(root / "toy.yaml"), "--only", "fits"]) == 2
+    assert "unknown stage 'fits'" in capsys.readouterr().err
+    assert run.main([str(root / "toy.yaml"), "--dask", "tcp://127.0.0.1:9"]) == 2
+    assert "no dask scheduler" in capsys.readouterr().err
+    (root / "toy.yaml").write_text("name: [")
+    assert run.main([str(root / "toy.yaml")]) == 2
+    assert "is no YAML" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run.main([str(root / "toy.yaml"), "--jobs", "0"])
+    assert not (root / "results").exists()
+
+
+def test_a_key_follows_imports_through_the_library():
+    found = {path.name for path in keys.library_files(["def f():\n    from synthlib import results as r"])}
+    assert found == {"__init__.py", "results.py", "params.py", "tasks.py", "paths.py"}
+    assert keys.library_files(["import numpy"]) == []
+
+
+def test_texts_in_a_folder_count_by_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.delenv("SYNTHLIB_DATA", raising=False)
+    with pytest.raises(ValueError, match="SYNTHLIB_DATA"):
+        keys._folder_state(["imdb"])
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"imdb\.parquet"):
+        keys._folder_state(["imdb"])
+    (tmp_path / "imdb.parquet").write_text("a")
+    before = keys._folder_state(["imdb"])
+    os.utime(tmp_path / "imdb.parquet", ns=(1, 1))
+    assert keys._folder_state(["imdb"]) != before
+
+
+def test_cores_are_shared_out():
+    with pools.open_pool(1, None) as (executor, n_at_once):
+        assert n_at_once == 1
+        threads = executor.submit(os.getenv, "OMP_NUM_THREADS").result()
+    assert threads == os.environ.get("OMP_NUM_THREADS", str(pools.count_cores()))
+
+
+@pytest.mark.last
+def test_the_smoke_profile_from_the_command_line(tmp_path):
+    """Every notebook of the study, executed; tables and figures are there."""
+    command = [sys.executable, "-m", "synthlib.run", str(paths.PARAMS / "smoke.yaml")]
+    environment = os.environ | {"SYNTHLIB_RESULTS": str(tmp_path / "results")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    planned = [path.parent for path in (tmp_path / "results" / "smoke").glob("*/*/manifest.json")]
+    assert len(planned) == 9
+    for folder in planned:
+        manifest = jobs.read_manifest(folder)
+        assert manifest["stage"] == folder.parent.name and folder.name.startswith(manifest["cell"])
+        assert list(folder.glob("*.parquet")), f"{folder} has no table"
+        for ending in ("pdf", "png", "csv"):
+            assert list(folder.glob(f"0?_*.{ending}")), f"{folder} has no figure as {ending}"
