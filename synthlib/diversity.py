@@ -108,8 +108,8 @@ def measure_diversity(
     The measures are means over random subsets: ``n_per_label`` texts of each label, drawn without replacement (drawing
     with replacement would put twins in, at distance 0). The spread of the subsets becomes the interval of that mean by
     the factor sqrt(m / (N - m)) of the delete-d jackknife, for m texts out of the N of the scarcest label. It says how
-    far the value would move with other texts of the same source. Texts are taken as drawn one by one: for texts written
-    in one conversation it is too short.
+    far the value would move with other texts of the same source. For texts drawn one by one it is rather too wide, as
+    jackknife variances are; for texts written in one conversation it may be too short.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ def measure_diversity(
 
     References
     ----------
-    Shao & Wu (1989), A general theory for jackknife variance estimation, Annals of Statistics 17.
+    Shao & Wu (1989), A general theory for jackknife variance estimation; Efron & Stein (1981), The jackknife estimate
+    of variance. Annals of Statistics 17 and 9.
     """
     unit, n_labels = normalise(features), len(set(labels))
     draws = np.empty((n_resamples, len(MEASURES)))

@@ -95,6 +95,7 @@ def _panels_by_task(frame: pd.DataFrame, *, column: str, names: dict[str, str]) 
         for ax, name in zip(axes[row], columns, strict=True):
             _draw_points(ax, frame[(frame["group"] == group) & (frame[column] == name)], tasks)
         axes[row, 0].set_ylabel(GROUP_NAMES[group].replace(" (", "\n("))
+    figure.align_ylabels(axes[:, 0])
     for ax, name in zip(axes[-1], columns, strict=True):
         ax.set_xlabel(names[name])
     handles, labels = axes[0, 0].get_legend_handles_labels()

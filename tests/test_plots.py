@@ -1,0 +1,99 @@
+"""One look for all figures: the palette, and files that are the same for the same run."""
+
+import itertools
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+from matplotlib import pyplot as plt
+
+from synthlib import plots
+from synthlib.params import TRAINING_SOURCES
+from synthlib.plots import diversity, style
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    with mpl.rc_context():
+        mpl.use("Agg")
+        plots.set_style()
+        yield
+        plt.close("all")
+
+
+def make_points(sources=("real", "zero_shot"), tasks=("imdb", "humor"), **columns):
+    rows = [
+        {"task": task, "group": group, "source": source, "value": 0.5, "value_low": 0.4, "value_high": 0.7} | columns
+        for (task, group), source in itertools.product(zip(tasks, style.GROUP_NAMES, strict=False), sources)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_every_source_has_a_name_and_its_own_colour():
+    assert set(style.SOURCE_PALETTE) == set(style.SOURCE_NAMES) == set(TRAINING_SOURCES)
+    assert len(set(style.SOURCE_PALETTE.values())) == len(TRAINING_SOURCES)
+
+
+def test_real_and_settings_differ_in_grey_print():
+    def luminance(source):
+        return np.dot(colors.to_rgb(style.SOURCE_PALETTE[source]), [0.299, 0.587, 0.114])
+
+    shades = sorted(luminance(source) for source in ("real", "zero_shot", "attributed"))
+    assert np.diff(shades).min() > 0.1
+
+
+def test_style_is_eight_points_at_column_width():
+    assert mpl.rcParams["font.size"] == 8
+    assert plt.figure().get_size_inches()[0] == style.COLUMN_WIDTH
+
+
+def test_saved_figure_is_the_same_bytes_each_time(tmp_path):
+    frame = make_points(measure="chamfer")
+    contents = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths = plots.save_figure(diversity.diversity_by_task(frame), frame, folder, "06_diversity")
+        assert [path.name for path in paths] == ["06_diversity.pdf", "06_diversity.png", "06_diversity.csv"]
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    assert contents[0][0].startswith(b"%PDF") and contents[0][1].startswith(b"\x89PNG")
+
+
+def test_saved_csv_holds_the_frame(tmp_path):
+    frame = make_points(measure="chamfer").assign(value=5 / 9)
+    plots.save_figure(diversity.diversity_by_task(frame), frame, tmp_path, "x")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "x.csv"), frame, rtol=1e-5)
+
+
+def test_points_lie_where_the_frame_says():
+    frame = make_points(measure="remote_clique")
+    axes = diversity.diversity_by_task(frame).axes
+    assert len(axes) == 2  # a row a group, a column a measure that is there
+    real = axes[0].containers[0]
+    assert real.lines[0].get_xdata().tolist() == [0.5] and real.get_label() == "real"
+    assert real.lines[2][0].get_segments()[0][:, 0].tolist() == pytest.approx([0.4, 0.7])
+    assert [tick.get_text() for tick in axes[1].get_yticklabels()] == ["humor"]
+
+
+def test_one_source_and_one_group_will_do():
+    frame = make_points(sources=("few_shot",), tasks=("imdb",), reference="coverage")
+    axes = diversity.similarity_by_task(frame, n_nearest=3).axes
+    assert len(axes) == 1 and "mean of 3 nearest" in axes[0].get_xlabel()
+
+
+def test_map_has_a_panel_a_source_before_the_real_texts():
+    frame = pd.DataFrame(
+        [
+            {"source": source, "label": label, "x": x, "y": x**2}
+            for source in ("real", "zero_shot")
+            for label in ("ham", "spam")
+            for x in (0.0, 0.5)
+        ]
+    )
+    axes = diversity.map_of_texts(frame, shares=(0.06, 0.03)).axes
+    assert [ax.get_title() for ax in axes] == ["real", "zero-shot"]
+    assert [len(points.get_offsets()) for points in axes[1].collections] == [4, 2, 2]  # real, ham, spam
+    assert "6%" in axes[0].get_xlabel()
