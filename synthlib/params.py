@@ -173,7 +173,7 @@ class InstanceSubjectivity(Params):
     source: Source
     encoder: str
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
-    n_gammas: Annotated[int, Field(ge=3)]
+    min_texts: Count
     n_resamples: Resamples
     confidence: Share
 
