@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -22,10 +23,10 @@ def plot_table_1(table: pd.DataFrame) -> Figure:
     tasks, sources = list(table["task"].unique()), list(table["source"].unique())
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH, 0.36 * len(tasks) + 0.9))
     values = table.pivot(index="task", columns="source", values="f1").loc[tasks, sources]
-    ax.imshow(100 * values.to_numpy(), cmap="cividis", vmin=0, vmax=100, aspect="auto", alpha=0.75)
+    ax.imshow(100 * values.to_numpy(), cmap="Blues", vmin=20, vmax=110, aspect="auto")
     for row in table.itertuples():
         x, y = sources.index(row.source), tasks.index(row.task)
-        color = "white" if row.f1 < 0.5 else "black"
+        color = "white" if row.f1 > 0.75 else "black"
         ax.text(x, y - 0.14, f"{100 * row.f1:.1f}", ha="center", va="center", color=color, fontsize=8)
         ax.text(
             x,
@@ -91,11 +92,9 @@ def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
         ax.plot([row.score_low, row.score_high], [100 * row.f1] * 2, color=color, lw=0.8, alpha=0.5)
         ax.plot([row.score] * 2, [100 * row.f1_low, 100 * row.f1_high], color=color, lw=1.4)
         ax.plot(row.score, 100 * row.f1, GROUP_MARKERS[row.group], color=color, ms=5)
-        ax.annotate(
-            row.task, (row.score, 100 * row.f1), xytext=(5, 5), textcoords="offset points", fontsize=6.5, zorder=5
-        )
     ax.axhline(0, color="0.3", lw=0.8, ls=":")
     ax.margins(x=0.15)
+    _name_points(ax, gaps["score"].to_numpy(), 100 * gaps["f1"].to_numpy(), gaps["task"].tolist())
     ax.set_xlabel("subjectivity of the task (Bradley-Terry score of the language-model panel)")
     ax.set_ylabel("gap: real minus zero-shot,\nMacro-F1 (points)")
     ax.set_title(note)
@@ -129,8 +128,36 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
     return fig
 
 
+def _name_points(ax: plt.Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
+    """Write each point's name at the one of four corners where it is farthest from the other points and names."""
+    span_x, span_y = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
+    taken = [*zip(x / span_x, y / span_y, strict=True)]
+    for column, row, name in zip(x / span_x, y / span_y, names, strict=True):
+        half = 0.012 * len(name) / 2
+        corners = [(side, up) for up in (1, -1) for side in (1, -1)]
+        middles = [(column + side * (0.02 + half), row + up * 0.035) for side, up in corners]
+        room = [
+            min(np.hypot((a - u) / (2 * half), (b - v) / 0.05) for u, v in taken if (u, v) != (column, row))
+            if len(taken) > 1
+            else 1.0
+            for a, b in middles
+        ]
+        best = int(np.argmax(np.minimum(room, 1.5)))
+        side, up = corners[best]
+        taken.append(middles[best])
+        ax.annotate(
+            name,
+            (column * span_x, row * span_y),
+            xytext=(5 * side, 5 * up),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="bottom" if up > 0 else "top",
+            fontsize=6.5,
+        )
+
+
 def _name_groups(fig: Figure, ax: plt.Axes) -> None:
     for group, name in GROUP_NAMES.items():
         ax.plot([], [], GROUP_MARKERS[group], color=GROUP_COLORS[group], label=name)
     handles, names = ax.get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=2)
+    fig.legend(handles, names, loc="outside upper center", ncols=2)

@@ -1,0 +1,56 @@
+"""What 01_tasks says of the real sets: counts, overlap, and the irony tags."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthlib import describe, features
+from synthlib.features import FeatureTable
+from synthlib.tasks import load_tasks
+
+ENCODER = "all-MiniLM-L6-v2"
+
+
+def test_the_tag_alone_scores_what_the_study_notes_on_raw_irony_tweets():
+    rule = describe.score_irony_tags(features.load("tweet_irony", "features", ENCODER).rows)
+    assert rule["accuracy"] == pytest.approx(0.85, abs=0.01)
+    shares = rule["shares"]
+    assert shares.loc["test", "percent with a tag: irony"] == 100
+    assert shares.loc["train"].max() == 0
+
+
+def test_overlap_counts_near_copies_and_other_labels():
+    vectors = np.eye(4, dtype=np.float32)[[0, 1, 2, 0, 1, 3]]
+    rows = pd.DataFrame({"label": list("aabbba"), "split": ["train"] * 3 + ["test"] * 3})
+    found = describe.find_train_overlap(FeatureTable(rows, vectors, np.zeros((6, 1))), threshold=0.9)
+    assert found["test rows"] == 3 and found["near-duplicate"] == 2
+    assert found["percent of these with another label"] == 100  # a against b, twice
+    alone = describe.find_train_overlap(
+        FeatureTable(rows, np.eye(6, dtype=np.float32), np.zeros((6, 1))), threshold=0.9
+    )
+    assert alone["near-duplicate"] == 0 and np.isnan(alone["percent of these with another label"])
+
+
+def test_counts_shares_and_lengths_by_task():
+    rows = pd.DataFrame(
+        {
+            "task": ["imdb"] * 4 + ["humor"] * 2,
+            "group": ["least_subjective"] * 4 + ["most_subjective"] * 2,
+            "split": ["train", "train", "train", "test", "train", "test"],
+            "label": ["positive", "positive", "negative", "negative", "humor", "humor"],
+            "pool": [True, False, False, False, False, False],
+            "evaluation": [False, False, False, True, False, True],
+            "n_words": [10, 20, 30, 40, 5, 5],
+        }
+    )
+    counts = describe.count_rows(rows)
+    assert counts.index.tolist() == ["imdb", "humor"]
+    assert counts.loc["imdb", ["train", "test", "pool", "evaluation"]].tolist() == [3, 1, 1, 1]
+    shares = describe.share_labels(rows[rows["split"] == "train"], load_tasks(["imdb", "humor"]))
+    assert shares.set_index(["task", "label"])["share"].to_dict() == {
+        ("imdb", "positive"): pytest.approx(2 / 3),
+        ("imdb", "negative"): pytest.approx(1 / 3),
+        ("humor", "humor"): 1.0,
+        ("humor", "non_humor"): 0.0,
+    }
+    assert describe.measure_lengths(rows).set_index("task").loc["imdb", "words_median"] == 25

@@ -1,0 +1,59 @@
+"""The plan of runs: every source has the rows its name says, smaller draws are nested, nothing is trained twice."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthlib.params import TRAINING_SOURCES
+from synthlib.sources import plan_runs
+
+
+@pytest.fixture
+def frames():
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 25, "pool": rng.random(65) < 0.2})
+    settings = np.repeat(["zero_shot", "few_shot", "attributed"], 20)
+    corpus = pd.DataFrame({"label": ["a", "b"] * 30, "setting": settings})
+    return real, corpus
+
+
+@pytest.fixture
+def planned(frames):
+    return plan_runs(*frames, sources=TRAINING_SOURCES, curve_sizes=[2, 10], mixing_sizes=[0, 2, 10], n_seeds=2, seed=1)
+
+
+def rows_of(planned, experiment, source, n=None, seed=0):
+    plan, runs = planned
+    chosen = plan[(plan["experiment"] == experiment) & (plan["source"] == source) & (plan["seed"] == seed)]
+    (run,) = (chosen if n is None else chosen[chosen["n_per_label"] == n])["run"]
+    return set(runs[run].rows.tolist())
+
+
+def test_sources_hold_the_rows_their_names_say(frames, planned):
+    real, corpus = frames
+    few = set((65 + np.flatnonzero(corpus["setting"] == "few_shot")).tolist())
+    pool = set(np.flatnonzero(real["pool"]).tolist())
+    assert rows_of(planned, "main", "real") == set(range(65))
+    assert rows_of(planned, "main", "few_shot") == few
+    assert rows_of(planned, "main", "pool+few_shot") == pool | few
+    matched = sorted(rows_of(planned, "main", "real_matched"))
+    assert real["label"][matched].value_counts().to_dict() == {"a": 10, "b": 10}
+
+
+def test_smaller_draws_are_part_of_larger_ones_and_seeds_differ(planned):
+    assert rows_of(planned, "learning", "real", 2) < rows_of(planned, "learning", "real", 10)
+    assert rows_of(planned, "mixing", "real", 2) < rows_of(planned, "mixing", "real+synthetic", 10)
+    assert rows_of(planned, "learning", "real", 10) != rows_of(planned, "learning", "real", 10, seed=1)
+
+
+def test_the_plan_counts_rows_and_trains_nothing_twice(planned):
+    plan, runs = planned
+    assert (plan["n_real"] + plan["n_synthetic"] == plan["n_train"]).all()
+    assert all(len(runs[row.run].rows) == row.n_train for row in plan.itertuples())
+    assert len({(run.seed, run.rows.tobytes()) for run in runs}) == len(runs) < len(plan)
+    assert rows_of(planned, "mixing", "real+synthetic", 0) == rows_of(planned, "main", "zero_shot+attributed")
+
+
+def test_no_real_rows_alone_is_not_a_run(planned):
+    plan, _ = planned
+    assert plan[(plan["experiment"] == "mixing") & (plan["source"] == "real")]["n_per_label"].min() == 2

@@ -1,0 +1,69 @@
+"""Table 1, the authors' figures, and the relation of gap and subjectivity."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from synthlib import task_comparison
+from synthlib.metrics import Scores
+from synthlib.tasks import load_tasks
+
+TASKS = load_tasks(["ag_news", "imdb", "sms_spam", "tweet_irony", "tweet_emotion", "humor"])
+
+
+def make_scores(gap_by_task):
+    rng = np.random.default_rng(0)
+    return {
+        task: {
+            source: Scores(f1, f1, f1 + 0.01 * rng.normal(size=500), f1 + 0.01 * rng.normal(size=500))
+            for source, f1 in (("real", 0.9), ("zero_shot", 0.9 - gap), ("few_shot", 0.85))
+        }
+        for task, gap in gap_by_task.items()
+    }
+
+
+def test_table_1_has_the_published_columns_and_the_least_subjective_first():
+    frame = pd.DataFrame({"source": ["real"], "test_set": "test", "n_train": 9, "seeds": 2})
+    frame = frame.assign(**{n + e: 0.5 for n in ("f1", "accuracy") for e in ("", "_low", "_high")})
+    other = frame.assign(test_set="tweet_irony_raw", f1=0.9)
+    table = task_comparison.collect_table_1({"humor": pd.concat([frame, other]), "imdb": frame}, TASKS)
+    assert (
+        ",".join(table.columns)
+        == "task,group,source,n_train,seeds,f1,f1_low,f1_high,accuracy,accuracy_low,accuracy_high"
+    )
+    assert table["task"].tolist() == ["imdb", "humor"] and (table["f1"] == 0.5).all()
+
+
+def test_authors_figures_stand_beside_the_mean_over_the_right_tasks():
+    scores = make_scores({"imdb": 0.1, "humor": 0.3, "tweet_irony": 0.2})
+    table = task_comparison.place_beside_original(task_comparison.load_original(), scores, TASKS, confidence=0.95)
+    whole, subjective = table[(table["first"] == "real") & (table["second"] == "zero_shot")].itertuples()
+    assert (whole.tasks, whole.f1, whole.accuracy) == ("all", 16.9, 14.9)  # Li et al. 2023, section 4
+    assert whole.f1_here == pytest.approx(20) and whole.n_tasks == 3
+    assert (subjective.f1, subjective.n_tasks) == (27.4, 2) and subjective.f1_here == pytest.approx(25)
+    assert whole.f1_here_low < whole.f1_here < whole.f1_here_high
+
+
+def test_relation_of_gap_and_score_is_spearmans_and_groups_are_compared():
+    gaps = {"ag_news": 0.05, "imdb": 0.2, "sms_spam": 0.1, "tweet_irony": 0.3, "tweet_emotion": 0.25, "humor": 0.15}
+    differences = task_comparison.collect_differences(make_scores(gaps), TASKS, confidence=0.95)
+    score = pd.Series({"ag_news": -3, "sms_spam": -2, "imdb": -1, "humor": 1, "tweet_emotion": 2, "tweet_irony": 3})
+    differences["score"] = differences["task"].map(score)
+    relation = task_comparison.relate_gaps(
+        differences, n_permutations=1000, n_resamples=200, confidence=0.95, rng=np.random.default_rng(0)
+    ).set_index(["first", "second"])
+    row = relation.loc[("real", "zero_shot")]
+    expected = stats.spearmanr([score[t] for t in gaps], list(gaps.values())).statistic
+    assert row["rho"] == pytest.approx(expected)
+    assert row["group_difference"] == pytest.approx(np.mean([0.3, 0.25, 0.15]) - np.mean([0.05, 0.2, 0.1]), abs=1e-9)
+    assert 0 < row["rho_p"] <= 1 and row["n_tasks"] == 6
+
+
+def test_with_two_tasks_the_relation_is_undefined_not_invented():
+    differences = task_comparison.collect_differences(make_scores({"imdb": 0.1, "humor": 0.3}), TASKS, confidence=0.95)
+    differences["score"] = differences["task"].map({"imdb": 0.0, "humor": 1.0})
+    relation = task_comparison.relate_gaps(
+        differences, n_permutations=100, n_resamples=100, confidence=0.95, rng=np.random.default_rng(0)
+    )
+    assert relation[["rho", "rho_p", "group_difference"]].isna().all(axis=None)
