@@ -1,4 +1,4 @@
-"""What came back: duplicates, lengths, openings, variety, nearness to real texts. Text statistics, no model.
+"""What came back: lengths, openings, variety, and the table in which every audit ends. Text statistics, no model.
 
 Most functions measure each text; :func:`summarise` makes of any such frame the tidy table of an audit: setting, label
 (``all``: all labels together), measure, value, value_low, value_high.
@@ -16,11 +16,31 @@ import pandas as pd
 from scipy import stats
 
 from synthlib import surface
-from synthlib.diversity import normalise
-from synthlib.features import FeatureTable
 
 ALL = "all"
 COLUMNS = ["setting", "label", "measure", "value", "value_low", "value_high"]
+
+#: Heads of columns of a table to read, for the measures of this module.
+TITLES = {
+    "exact_duplicate": "exact duplicates (%)",
+    "near_duplicate": "near duplicates (%)",
+    "near_duplicate_other_label": "near duplicates of another label (%)",
+    "nearest_cosine": "cosine to the nearest text",
+    "test_copy": "copies of test rows (%)",
+    "test_cosine": "cosine to the nearest test row",
+    "written_words": "words written",
+    "length_ratio": "written / asked for",
+    "length_kept": "length kept (%)",
+    "first_word": "commonest first word (%)",
+    "first_two_words": "commonest first two words (%)",
+    "first_word_entropy": "entropy of first words (bits)",
+    "distinct_1": "distinct words (%)",
+    "distinct_2": "distinct word pairs (%)",
+    "example_cosine": "cosine to the nearest shown text",
+    "other_cosine": "to the nearest of as many others",
+    "example_excess": "difference",
+    "example_copy": "copies of shown texts (%)",
+}
 
 
 def share_interval(count: int, n: int, *, confidence: float) -> tuple[float, float, float]:
@@ -94,47 +114,19 @@ def summarise(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def find_duplicates(corpus: FeatureTable, *, threshold: float) -> pd.DataFrame:
-    """Return for each text whether its setting holds it again.
-
-    Returns
-    -------
-    duplicates : DataFrame
-        key, setting, label, exact_duplicate (repeats an earlier text, case and white space aside), near_duplicate
-        (another text is at a cosine of ``threshold`` or more), near_duplicate_other_label (one with another label is),
-        nearest_cosine (to the nearest other text; missing where there is none), nearest (its key).
-    """
-    parts = []
-    for setting in corpus.rows["setting"].unique():
-        part = corpus.where(corpus.rows["setting"] == setting)
-        plain = part.rows["text"].str.lower().str.split().str.join(" ")
-        unit = normalise(part.features)
-        cosines = unit @ unit.T  # (N, N)
-        np.fill_diagonal(cosines, -np.inf)
-        labels = part.rows["label"].to_numpy()
-        near = cosines >= threshold
-        nearest = cosines.max(1)
-        found = part.rows[["key", "setting", "label"]].assign(exact_duplicate=plain.duplicated())
-        found["near_duplicate"] = near.any(1)
-        found["near_duplicate_other_label"] = (near & (labels[:, None] != labels)).any(1)
-        found["nearest_cosine"] = np.where(np.isfinite(nearest), nearest, math.nan)
-        parts.append(found.assign(nearest=part.rows["key"].to_numpy()[cosines.argmax(1)]))
-    return pd.concat(parts, ignore_index=True)
-
-
 def compare_lengths(corpus: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     """Return the length of each text beside the one asked for, in white-space separated words.
 
     Returns
     -------
     lengths : DataFrame
-        key, setting, label, requested, written, length_ratio (written / requested) and length_kept (whether the ratio
-        is within ``tolerance`` of 1); all but written are missing where the request had no length.
+        key, setting, label, requested_words, written_words, length_ratio (written / requested) and length_kept (whether
+        the ratio is within ``tolerance`` of 1); all but written_words are missing where the request had no length.
     """
     requested = pd.Series([json.loads(request).get("words") for request in corpus["request"]], dtype="Float64")
     lengths = corpus[["key", "setting", "label"]].reset_index(drop=True)
-    lengths = lengths.assign(requested=requested, written=corpus["n_words"].to_numpy())
-    lengths["length_ratio"] = lengths["written"] / lengths["requested"]
+    lengths = lengths.assign(requested_words=requested, written_words=corpus["n_words"].to_numpy())
+    lengths["length_ratio"] = lengths["written_words"] / lengths["requested_words"]
     lengths["length_kept"] = (lengths["length_ratio"] - 1).abs() <= tolerance + 1e-9
     return lengths
 
@@ -212,57 +204,16 @@ def audit_variety(corpus: pd.DataFrame, *, n_draws: int, confidence: float, rng:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def compare_examples(
-    corpus: FeatureTable, real: FeatureTable, *, threshold: float, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Return how near each few-shot text is to the real texts shown before it, and to as many not shown.
+def tabulate(audit: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """Return measures over all labels as a table to read: a row a setting, cells such as ``4.1 (3.0 to 5.7)``.
 
-    Parameters
-    ----------
-    real : FeatureTable
-        Real rows, the few-shot pool (column ``pool``) among them.
-
-    Returns
-    -------
-    nearness : DataFrame
-        key, setting, label, examples (the texts shown, joined: rows that share them are not independent), nearest (the
-        nearest one shown), example_cosine (to it), other_cosine (to the nearest of equally many pool texts of the
-        label, drawn at random from those not shown), example_excess (their difference), example_copy (example_cosine is
-        at ``threshold`` or more).
-
-    Raises
-    ------
-    ValueError
-        A shown text is not among the real rows.
+    Heads are :data:`TITLES`; where one ends on ``(%)``, values are times 100. A missing value is a dash.
     """
-    unit = normalise(real.features)
-    place = {key: i for i, key in enumerate(real.rows["key"])}
-    pools = real.rows[real.rows["pool"]].groupby("label")["key"].agg(list)
-    few = corpus.where(corpus.rows["setting"] == "few_shot")
-    rows = []
-    for row, vector in zip(few.rows.itertuples(), normalise(few.features), strict=True):
-        shown = list(row.examples)
-        if unknown := [key for key in shown if key not in place]:
-            raise ValueError(f"{row.key}: shown text {unknown[0]!r} is not among the {len(place)} real rows")
-        others = rng.choice([key for key in pools[row.label] if key not in shown], size=len(shown), replace=False)
-        cosines = unit[[place[key] for key in shown]] @ vector  # (E,)
-        other = float((unit[[place[key] for key in others]] @ vector).max())
-        rows.append((" ".join(sorted(shown)), shown[int(cosines.argmax())], float(cosines.max()), other))
-    found = pd.DataFrame(rows, columns=["examples", "nearest", "example_cosine", "other_cosine"])
-    found["example_excess"] = found["example_cosine"] - found["other_cosine"]
-    found["example_copy"] = found["example_cosine"] >= threshold
-    return pd.concat([few.rows[["key", "setting", "label"]], found], axis=1)
-
-
-def find_overlap(corpus: FeatureTable, test: FeatureTable, *, threshold: float) -> pd.DataFrame:
-    """Return the nearest real test row of each text.
-
-    Returns
-    -------
-    overlap : DataFrame
-        key, setting, label, nearest (key of the test row), test_cosine, test_copy (it is at ``threshold`` or more:
-        leakage).
-    """
-    cosines = normalise(corpus.features) @ normalise(test.features).T  # (N, M)
-    overlap = corpus.rows[["key", "setting", "label"]].assign(nearest=test.rows["key"].to_numpy()[cosines.argmax(1)])
-    return overlap.assign(test_cosine=cosines.max(1), test_copy=cosines.max(1) >= threshold)
+    cells = {}
+    for row in audit[(audit["label"] == ALL) & audit["measure"].isin(measures)].itertuples():
+        title = TITLES[row.measure]
+        scale, digits = (100, 1) if title.endswith("(%)") else (1, 2)
+        value, low, high = (scale * x for x in (row.value, row.value_low, row.value_high))
+        interval = f" ({low:.{digits}f} to {high:.{digits}f})" if math.isfinite(low) else ""
+        cells.setdefault(row.setting, {})[title] = f"{value:.{digits}f}{interval}"
+    return pd.DataFrame.from_dict(cells, orient="index", columns=[TITLES[name] for name in measures]).fillna("–")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from synthlib import data, features, surface
 from synthlib.paths import DATA

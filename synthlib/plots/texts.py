@@ -1,0 +1,105 @@
+"""Figures of 02_generate: lengths asked for and written, nearness to shown examples, style shortcuts."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+
+_STYLES = {"real": "-", "zero_shot": "--", "few_shot": "-.", "attributed": ":"}
+
+
+def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
+    """Plot written against requested words, a panel a setting that asked for lengths, and all lengths as shares.
+
+    Parameters
+    ----------
+    lengths : DataFrame
+        setting (or ``real``), requested_words (missing where none was asked for), written_words: one row a text.
+    tolerance : float
+        Half width of the band around the requested length, as a fraction of it.
+    """
+    asked = [s for s, part in lengths.groupby("setting", sort=False) if part["requested_words"].notna().any()]
+    fig, axes = plt.subplots(1, len(asked) + 1, figsize=(PAGE_WIDTH, 2.5), squeeze=False)
+    top = lengths["requested_words"].max() * 1.4 if asked else 1
+    for ax, setting in zip(axes[0], asked, strict=False):
+        part = lengths[lengths["setting"] == setting].dropna(subset=["requested_words"])
+        counts = part.groupby(["requested_words", "written_words"]).size().reset_index(name="texts").astype(float)
+        ends = np.array([0, top])
+        ax.fill_between(ends, ends * (1 - tolerance), ends * (1 + tolerance), color="0.9", lw=0)
+        ax.plot(ends, ends, color="0.5", lw=0.8)
+        area = 40 * counts["texts"] / counts["texts"].max()
+        ax.scatter(
+            counts["requested_words"], counts["written_words"], s=area, color=SOURCE_PALETTE[setting], alpha=0.7, lw=0
+        )
+        low, high = part["requested_words"].min(), part["requested_words"].max()
+        margin = 0.06 * (high - low) + 1
+        ax.set(
+            xlim=(low - margin, high + margin), ylim=(0, max(high * (1 + tolerance), counts["written_words"].max()) + 2)
+        )
+        ax.set_title(f"{SOURCE_NAMES[setting]} (band: ±{100 * tolerance:.0f} %)")
+        ax.set_xlabel("length asked for (words)")
+    axes[0, 0].set_ylabel("length written (words)")
+    for source, part in lengths.groupby("setting", sort=False):
+        style = {"color": SOURCE_PALETTE[source], "ls": _STYLES[source], "lw": 1.3}
+        axes[0, -1].ecdf(part["written_words"], label=SOURCE_NAMES[source], **style)
+    axes[0, -1].set(xlabel="length (words)", xlim=(0, lengths["written_words"].quantile(0.98)))
+    axes[0, -1].set(title="all texts", ylabel="share of texts up to this length")
+    fig.legend(loc="outside lower right", ncols=4)
+    return fig
+
+
+def plot_nearest_example(nearness: pd.DataFrame, *, threshold: float) -> Figure:
+    """Plot how near few-shot texts are to the real texts shown before them, and to others of the pool.
+
+    Parameters
+    ----------
+    nearness : DataFrame
+        example_cosine and other_cosine, one row a few-shot text.
+    threshold : float
+        Cosine at which a text counts as a copy.
+    """
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.3))
+    for column, name, style in (
+        ("other_cosine", "not shown (as many)", {"color": "0.4", "ls": "--"}),
+        ("example_cosine", "shown before it", {"color": SOURCE_PALETTE["few_shot"]}),
+    ):
+        ax.ecdf(nearness[column], label=name, lw=1.4, **style)
+    ax.axvline(threshold, color="0.5", ls=":", lw=1)
+    ax.text(threshold, 0.5, "copy ", ha="right", va="center", rotation=90, color="0.4", fontsize=7)
+    ax.set(xlabel="cosine to the nearest of the real texts", ylabel="share of few-shot texts", xlim=(None, 1))
+    ax.legend(loc="center right", bbox_to_anchor=(0.93, 0.3))
+    return fig
+
+
+def plot_shortcuts(scores: pd.DataFrame, *, chance: float, confidence: float) -> Figure:
+    """Plot Macro-F1 from function words alone by source: within it, and trained on it and tested on real texts.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        setting (the source), measure (function_words_f1 or function_words_to_real_f1), value, value_low, value_high.
+    chance : float
+        Macro-F1 of guessing (dotted line), a fraction like the scores.
+    confidence : float
+        Of the intervals in ``scores``.
+    """
+    sources = list(dict.fromkeys(scores["setting"]))
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 0.42 * len(sources) + 0.9))
+    for measure, marker, shift in (("function_words_f1", "o", 0.12), ("function_words_to_real_f1", "s", -0.12)):
+        for row in scores[scores["measure"] == measure].itertuples():
+            y = len(sources) - 1 - sources.index(row.setting) + shift
+            color = SOURCE_PALETTE[row.setting]
+            ax.plot([100 * row.value_low, 100 * row.value_high], [y, y], color=color, lw=1.4)
+            ax.plot(100 * row.value, y, marker, color=color, mfc=color if marker == "o" else "white")
+    ax.plot([], [], "o", color="0.3", label="tested on the same source")
+    ax.plot([], [], "s", color="0.3", mfc="white", label="tested on real")
+    ax.axvline(100 * chance, color="0.5", ls=":", lw=1, label="guessing")
+    ax.set_yticks(range(len(sources)), [SOURCE_NAMES[source] for source in reversed(sources)])
+    ax.set_ylim(-0.5, len(sources) - 0.5)
+    ax.set_xlabel(f"Macro-F1 from function words alone\n(points, {100 * confidence:.0f} % interval)")
+    fig.legend(loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.0)
+    return fig
