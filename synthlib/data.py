@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from synthlib import hub, surface
 from synthlib.paths import DATA
 from synthlib.tasks import Task, load_task
 
-SPLITS = ("train", "validation", "test")
+SPLITS = hub.SPLITS
 
 
 def check_texts(frame: pd.DataFrame, task: Task, *, origin: str) -> pd.DataFrame:
@@ -28,23 +30,30 @@ def check_texts(frame: pd.DataFrame, task: Task, *, origin: str) -> pd.DataFrame
     Raises
     ------
     ValueError
-        A column is missing, a text is empty or missing, a key is repeated, or a label or split is unknown.
+        There are no rows; a column is missing; a key, text, label, split or text_raw is empty, missing or not text; a
+        key is repeated; or a label or split is unknown.
     """
-    missing = {"text", "label", "split", "key"} - set(frame.columns)
-    if missing:
-        raise ValueError(f"{origin}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")
-    blank = frame["text"].isna() | (frame["text"].astype("string").str.strip() == "")
-    if blank.any():
-        raise ValueError(
-            f"{origin}: {int(blank.sum())} empty text(s), the first with key {frame['key'][blank].iloc[0]!r}"
-        )
+    _check_columns(frame, {"text", "label", "split", "key"}, origin)
+    if frame.empty:
+        raise ValueError(f"{origin}: no rows")
+    for column in ("key", "text", "label", "split", *(["text_raw"] if "text_raw" in frame else [])):
+        given = frame[column].astype(object)
+        blank = given.isna() | (given.astype(str).str.strip() == "")
+        if blank.any():
+            raise ValueError(
+                f"{origin}: {int(blank.sum())} empty {column}(s), the first with key {frame['key'][blank].iloc[0]!r}"
+            )
+        strange = [value for value in given if not isinstance(value, str)]
+        if strange:
+            kind = type(strange[0]).__name__
+            raise ValueError(f"{origin}: column {column!r} must hold text; its first {kind} is {strange[0]!r}")
     repeated = frame["key"].duplicated()
     if repeated.any():
         raise ValueError(
             f"{origin}: {int(repeated.sum())} repeated key(s), the first is {frame['key'][repeated].iloc[0]!r}"
         )
     for column, allowed in (("label", task.label_names), ("split", SPLITS)):
-        unknown = sorted(set(frame[column].astype(str)) - set(allowed))
+        unknown = sorted(set(frame[column]) - set(allowed))
         if unknown:
             raise ValueError(f"{origin}: unknown {column}(s) {unknown}; allowed are {list(allowed)}")
     return frame
@@ -61,8 +70,8 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     Returns
     -------
     texts : DataFrame
-        text, label, split, key and, where the file has them, evaluation and others. Without ``evaluation`` no row is
-        marked for the instance study.
+        text, label, split, key, evaluation (false where the file has no such column: no row is marked for the
+        instance study) and what else the file has; with text_raw also irony_tag.
 
     Raises
     ------
@@ -78,8 +87,56 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     if not path.is_file():
         found = sorted(p.name for p in Path(folder).glob("*.parquet"))
         raise FileNotFoundError(f"{path} does not exist; {folder} has {found or 'no parquet file'}")
-    frame = check_texts(pd.read_parquet(path), task, origin=str(path))
-    return frame if "evaluation" in frame else frame.assign(evaluation=False)
+    try:
+        frame = pd.read_parquet(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read as parquet: {error}") from None
+    check_texts(frame, task, origin=str(path))
+    frame = _check_evaluation(frame, path)
+    if "text_raw" in frame:
+        frame["irony_tag"] = surface.find_irony_tags(frame["text_raw"])
+    return frame
+
+
+def load_hub(task: Task, shipped: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the real texts of a task from its public copy on the model hub, cleaned as the shipped tables are.
+
+    Texts with two labels are dropped, of several copies of a text one stays. Without official splits texts are drawn
+    into them, a label at a time. Rows that data/features knows keep their split and their mark for the instance study.
+
+    Parameters
+    ----------
+    shipped : DataFrame, optional
+        key, split, evaluation; None takes data/features/<task>.parquet.
+
+    Returns
+    -------
+    texts : DataFrame
+        As :func:`load_folder`. ``attrs["dropped"]`` counts the rows left out: other_label, empty, two_labels and
+        duplicate.
+
+    Raises
+    ------
+    ValueError
+        The task has no pinned public copy, or the copy is not what it should be.
+    ConnectionError
+        The copy cannot be read.
+    """
+    source = task.reference.hub
+    if source is None:
+        raise ValueError(
+            f"task {task.name!r} has no pinned public copy on the hub; "
+            "use source: folder with SYNTHLIB_DATA, or source: features"
+        )
+    if shipped is None:
+        shipped = pd.read_parquet(DATA / "features" / f"{task.name}.parquet", columns=["key", "split", "evaluation"])
+    frame = hub.read_texts(source)
+    frame = hub.drop_duplicates(_clean_irony(frame) if task.name == "tweet_irony" else frame, shipped)
+    if source.fractions:
+        rng = np.random.default_rng(hub.SPLIT_SEED)
+        frame["split"] = hub.draw_splits(frame, shipped, fractions=source.fractions, rng=rng)
+    frame["evaluation"] = frame["key"].isin(shipped.loc[shipped["evaluation"], "key"]) & (frame["split"] == "test")
+    return check_texts(frame, task, origin=f"hub {source.id}")
 
 
 def load_corpus(task: Task, settings: list[str], folder: str | Path | None = None) -> pd.DataFrame:
@@ -202,7 +259,26 @@ def check_vote_keys(votes: pd.DataFrame, keys: pd.Series | list[str], *, origin:
         raise ValueError(f"{origin}: votes on {len(unknown)} unknown key(s), the first is {unknown[0]!r}")
 
 
-def _check_columns(frame: pd.DataFrame, wanted: set[str], path: Path) -> None:
+def _check_columns(frame: pd.DataFrame, wanted: set[str], path: str | Path) -> None:
     missing = wanted - set(frame.columns)
     if missing:
         raise ValueError(f"{path}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")
+
+
+def _check_evaluation(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if "evaluation" not in frame:
+        frame["evaluation"] = False
+    if frame["evaluation"].dtype != bool:
+        value = frame["evaluation"][[not isinstance(v, bool) for v in frame["evaluation"]]].iloc[0]
+        raise ValueError(f"{path}: column 'evaluation' must hold true or false; its first other value is {value!r}")
+    astray = frame["evaluation"] & (frame["split"] != "test")
+    if astray.any():
+        raise ValueError(f"{path}: evaluation row {frame['key'][astray].iloc[0]!r} is not in split 'test'")
+    return frame
+
+
+def _clean_irony(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return TweetEval's irony rows with the tags that give the label away taken out of ``text``."""
+    raw = frame["text"]
+    frame = frame.assign(text=surface.drop_irony_tags(raw), text_raw=raw, irony_tag=surface.find_irony_tags(raw))
+    return frame.assign(key=[hub.make_key(text) for text in frame["text"]])

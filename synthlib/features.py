@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +78,9 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
         return read(path, encoder=encoder)
     task = load_task(name)
     frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
-    frame = select(frame, load_pools(task) if source == "folder" else None)
-    digest = hashlib.sha256("".join(frame["key"] + frame["text"]).encode() + encoder.encode()).hexdigest()[:16]
+    frame = select(frame, find_pool(frame, task))
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
+    digest = hashlib.sha256(rows + encoder.encode()).hexdigest()[:16]
     path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
     if not path.is_file():
         write(path, frame, encoder=encoder, device="auto")
@@ -176,6 +178,20 @@ def load_pools(task: Task) -> list[str]:
     """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 a label."""
     pools = json.loads((DATA / "corpora" / "pools.json").read_text(encoding="utf-8"))
     return [key for label in task.label_names for key in pools[f"{task.name}/{label}"]]
+
+
+def find_pool(frame: pd.DataFrame, task: Task) -> list[str] | None:
+    """Return the keys of the task's released few-shot pool; None, with a warning, if a training row lacks."""
+    pool = load_pools(task)
+    absent = set(pool) - set(frame.loc[frame["split"] == "train", "key"])
+    if not absent:
+        return pool
+    warnings.warn(
+        f"{task.name}: {len(absent)} of {len(pool)} texts of the released few-shot pool are not among the training "
+        "texts; a pool is drawn from these instead, and the released few-shot texts were written from another one",
+        stacklevel=3,
+    )
+    return None
 
 
 def check_shipped(path: Path) -> None:

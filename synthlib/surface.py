@@ -95,3 +95,14 @@ def find_irony_tags(texts: Sequence[str]) -> np.ndarray:
     [True, False]
     """
     return np.array([_IRONY_TAG.search(text) is not None for text in texts], dtype=bool)
+
+
+def drop_irony_tags(texts: Sequence[str]) -> list[str]:
+    """Return the texts without #irony, #sarcasm and #not, runs of white space made one blank.
+
+    Examples
+    --------
+    >>> drop_irony_tags(["so  happy #Not!", "#nothing to see"])
+    ['so happy !', '#nothing to see']
+    """
+    return [" ".join(_IRONY_TAG.sub(" ", text).split()) for text in texts]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synthlib.paths import PARAMS
 
@@ -26,17 +26,69 @@ class Label(BaseModel):
     attributes: dict[str, list[str]] = {}
 
 
+class Hub(BaseModel):
+    """A public copy of a task's texts on the model hub: plain files at one commit, read by :mod:`synthlib.hub`.
+
+    Attributes
+    ----------
+    id : str
+        Repository of the hub, or a folder on disk that holds the same files.
+    revision : str
+        Commit, 40 hexadecimal digits; unused for a folder.
+    format : str
+        Of the files, as the ``datasets`` library names it.
+    encoding : str or None
+        Of csv and text files; None is UTF-8.
+    separator : str or None
+        Text files hold ``text<separator>label`` a line.
+    text, label : str
+        Columns.
+    labels : dict
+        What the copy writes for a label (a list of one label: that label), to ours. Rows of other labels are left out.
+    files : dict
+        Our split to a file; ``all`` is a file without official split, divided by ``fractions``. A file within an
+        archive is written ``zip://<inner>::<archive>``.
+    fractions : tuple of float or None
+        Shares of train, validation and test.
+    agreement : dict or None
+        Strength of the majority among the annotators (percent) to the file of the texts that reach it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    format: Literal["parquet", "csv", "text", "json"]
+    encoding: str | None = None
+    separator: str | None = None
+    text: str
+    label: str
+    labels: Annotated[dict[str, str], Field(min_length=2)]
+    files: Annotated[dict[Literal["train", "validation", "test", "all"], str], Field(min_length=1)]
+    fractions: tuple[float, float, float] | None = None
+    agreement: dict[int, str] | None = None
+
+    @model_validator(mode="after")
+    def _splits_are_known(self) -> Self:
+        official = {"train", "test"} <= set(self.files) <= {"train", "validation", "test"}
+        drawn = set(self.files) == {"all"} and self.fractions is not None and abs(sum(self.fractions) - 1) < 1e-9
+        if not official and not drawn:
+            raise ValueError("files needs train and test (validation if there is one), or all with fractions of sum 1")
+        return self
+
+
 class Reference(BaseModel):
-    """Where the real texts come from; ``hub_id`` and ``revision`` name the public copy."""
+    """Where the real texts come from, and who or what assigned their labels.
+
+    ``hub`` is None where no public copy in plain files at a known commit has been found.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     citation: str
     licence: str
     labels_from: str
-    hub_id: str
-    hub_config: str | None = None
-    revision: str
+    hub: Hub | None
 
 
 class Task(BaseModel):
@@ -58,7 +110,14 @@ class Task(BaseModel):
     draws: dict[str, list[str]] = {}
     vocabulary: bool
     attributes: dict[str, list[str]]
-    reference: Reference | None = None
+    reference: Reference
+
+    @model_validator(mode="after")
+    def _hub_labels_are_ours(self) -> Self:
+        hub = self.reference.hub
+        if hub and set(hub.labels.values()) != set(self.labels):
+            raise ValueError(f"reference.hub.labels gives {sorted(set(hub.labels.values()))}, not {list(self.labels)}")
+        return self
 
     @property
     def label_names(self) -> list[str]:
