@@ -6,8 +6,8 @@ others set OMP_NUM_THREADS=1.
 
 ``diversity`` 0.2.2 has no measure on vectors. Its ``homogenization_score`` is the mean ROUGE-L of all pairs of texts,
 the text-overlap counterpart of Remote Clique: no model is needed, but n (n - 1) comparisons in Python, so it is timed
-on few texts and projected to 20,000. The package does not import without spaCy, which it does not declare, so the one file
-is loaded by its path.
+on few texts and projected to 20,000. The package does not import without spaCy, which it does not declare, so the one
+file is loaded by its path.
 """
 
 from __future__ import annotations
