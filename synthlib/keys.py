@@ -6,8 +6,8 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 2. its parameters, without ``inputs`` and ``output``;
 3. the files of synthlib that its code cells import, and those that they import, and so on;
 4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
-   params/prompts.yaml. A file called after a task counts only for cells with that task; cards (.md) and index.json,
-   which lists hashes of the others, do not count;
+   params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
+   and index.json, which lists hashes of the others, do not count;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -125,7 +125,8 @@ def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             if path.suffix != ".md" and path.name != "index.json" and path.stem not in others:
                 files[f"data/{name}/{path.relative_to(folder).as_posix()}"] = path
-    for path in (*(paths.PARAMS / "tasks" / f"{task}.yaml" for task in tasks), paths.PARAMS / "prompts.yaml"):
+    wanted = [*(f"tasks/{task}.yaml" for task in tasks), "prompts.yaml", "original.csv"]
+    for path in (paths.PARAMS / name for name in wanted):
         files[f"params/{path.relative_to(paths.PARAMS).as_posix()}"] = path
     return files
 
