@@ -21,7 +21,9 @@ TABLE_1 = ["task", "group", "source", "n_train", "seeds"] + [
 
 def collect_table_1(by_task: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> pd.DataFrame:
     """Return Table 1 (:data:`TABLE_1`) from the ``metrics`` tables of 03_train, the least subjective group first."""
-    frames = [frame[frame["test_set"] == "test"].assign(group=tasks[task].group) for task, frame in by_task.items()]
+    frames = [
+        frame[frame["test_set"] == "test"].assign(task=task, group=tasks[task].group) for task, frame in by_task.items()
+    ]
     return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable")[TABLE_1].reset_index(drop=True)
 
 
@@ -106,7 +108,7 @@ def relate_gaps(
     relation : DataFrame
         first, second, n_tasks, rho, rho_low, rho_high, rho_p (Spearman, bootstrap over tasks, permutation test), and
         group_difference (mean of the most subjective group minus the least, fraction), group_p_t, group_p_permutation.
-        NaN where there are fewer than three tasks, or fewer than two in a group.
+        NaN where it is undefined: fewer than three tasks, all gaps or scores equal, fewer than two tasks in a group.
     """
     rows = []
     for (first, second), pairs in differences.groupby(["first", "second"], sort=False):
@@ -115,7 +117,7 @@ def relate_gaps(
         )
         row = {"first": first, "second": second, "n_tasks": len(pairs)} | row
         score, gap = pairs["score"].to_numpy(), pairs["f1"].to_numpy()
-        if len(pairs) >= 3:
+        if len(pairs) >= 3 and np.ptp(score) > 0 and np.ptp(gap) > 0:
             row["rho"], row["rho_p"] = metrics.permutation_test(score, gap, n_permutations=n_permutations, rng=rng)
             row["rho_low"], row["rho_high"] = metrics.correlation_interval(
                 score, gap, n_resamples=n_resamples, confidence=confidence, rng=rng

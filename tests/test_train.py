@@ -88,4 +88,11 @@ def test_a_diverging_run_names_the_step_and_what_to_try():
     x, y = make_data()
     wild = Settings(16, 0.9, 0.01, 40, 16, "cpu")
     with pytest.raises(FloatingPointError, match=r"run 0 .* step \d+; lower learning_rate"):
-        fit_predict(np.float32(1e38) * x, y, [Run(np.arange(60), 0)], x, n_labels=3, settings=wild)
+        fit_predict(
+            np.where(x > 0, np.float32(3e38), -3e38).astype(np.float32),
+            y,
+            [Run(np.arange(60), 0)],
+            x,
+            n_labels=3,
+            settings=wild,
+        )
