@@ -51,8 +51,9 @@ def table(
     total = sum(widths) + _GAP * len(widths)
     lines = textwrap.wrap(note, int(total / _width("x") * 1.25))
     n_head = max(head.count("\n") for head in heads) + 1
-    height = _ROW * (n_head + len(frame) + len(lines) + 1)
-    figure = plt.figure(figsize=(total, height), layout="none")
+    height = _ROW * (n_head + len(frame) + len(lines) + 0.8)
+    figure = plt.figure(figsize=(total, height))
+    figure.set_layout_engine("none")
     ax = figure.add_axes((0, 0, 1, 1), xlim=(0, total), ylim=(height, 0))
     ax.axis("off")
     _write_columns(ax, heads, columns, widths, n_head)
@@ -61,6 +62,22 @@ def table(
     for number, line in enumerate(lines):
         ax.text(0, below + _ROW * number, line, size=FONT_SIZE - 1, va="center", color="0.3")
     return figure
+
+
+def format_estimates(frame: pd.DataFrame, name: str, *, digits: int) -> list[str | None]:
+    """Return ``value [low, high]`` of every row, from columns name, name_low and name_high; None where it is missing.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"f1": [0.5, None], "f1_low": [0.41, None], "f1_high": [0.6, None]})
+    >>> format_estimates(frame, "f1", digits=2)
+    ['0.50 [0.41, 0.60]', None]
+    """
+    estimates = frame[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
+    return [
+        None if math.isnan(value) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        for value, low, high in estimates
+    ]
 
 
 def _rule(ax: Axes, rules: Sequence[int], n_head: int, n_rows: int) -> None:
@@ -76,9 +93,11 @@ def _write_columns(ax: Axes, heads: list[str], columns: list[list[str]], widths:
     for head, cells, width in zip(heads, columns, widths, strict=True):
         right = all(cell[0] in "-−–0123456789" for cell in cells if cell) and any(cell != "–" for cell in cells)
         x, side = (left + width, "right") if right else (left, "left")
-        ax.text(x, _ROW * (n_head + 0.2), head, size=FONT_SIZE, weight="bold", ha=side, va="bottom", linespacing=1.1)
+        for row, line in enumerate(reversed(head.split("\n"))):
+            y = _ROW * (n_head + 0.05 - 0.85 * row)
+            ax.text(x, y, line, size=FONT_SIZE, weight="bold", ha=side, va="baseline")
         for row, cell in enumerate(cells):
-            ax.text(x, _ROW * (n_head + row + 1.0), cell, size=FONT_SIZE, ha=side, va="center")
+            ax.text(x, _ROW * (n_head + row + 1.22), cell, size=FONT_SIZE, ha=side, va="baseline")
         left += width + _GAP
 
 

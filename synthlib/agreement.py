@@ -1,0 +1,214 @@
+"""Agreement of annotators: share of the majority label, Krippendorff's alpha, and a fast bootstrap of it over texts."""
+
+from __future__ import annotations
+
+import krippendorff
+import numpy as np
+import pandas as pd
+
+_CHUNK = 8_000_000  # draws made at a time: 64 MB
+
+
+def count_votes(votes: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    """Return how many annotators gave each label to each text.
+
+    Texts with a single vote are left out: nobody is there to agree with.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        key, annotator, label; one row a vote, none missing.
+    labels : list of str
+        The labels, in the order of the result's columns.
+
+    Returns
+    -------
+    counts : DataFrame of int, N rows
+        Indexed by key, one column a label, at least two votes a row; keys in order of first appearance.
+
+    Raises
+    ------
+    ValueError
+        There are no votes, a label is unknown, all votes are of one annotator, or no text has two votes.
+
+    Examples
+    --------
+    >>> votes = pd.DataFrame({"key": ["t1", "t1", "t2"], "annotator": ["a", "b", "a"], "label": ["yes", "no", "no"]})
+    >>> count_votes(votes, ["no", "yes"]).to_dict("index")
+    {'t1': {'no': 1, 'yes': 1}}
+    """
+    if votes.empty:
+        raise ValueError("there are no votes")
+    unknown = sorted(set(votes["label"]) - set(labels))
+    if unknown:
+        raise ValueError(f"unknown label(s) {unknown}; allowed are {labels}")
+    if votes["annotator"].nunique() < 2:
+        raise ValueError(f"all votes are of one annotator, {votes['annotator'].iloc[0]!r}; agreement needs two")
+    counts = pd.crosstab(votes["key"], votes["label"]).reindex(columns=labels, fill_value=0)
+    counts = counts.loc[votes["key"].drop_duplicates()]
+    counts = counts[counts.sum(axis=1) >= 2].rename_axis(columns=None)
+    if counts.empty:
+        raise ValueError("no text has votes of two annotators")
+    return counts
+
+
+def measure_agreement(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return each text's majority label and the share of annotators who gave it.
+
+    Parameters
+    ----------
+    counts : DataFrame, shape (N, K)
+        From :func:`count_votes`.
+
+    Returns
+    -------
+    texts : DataFrame, N rows
+        key, n_votes, agreement (a_i, 1/K to 1) and majority. In a tie a_i is the share of any one of the tied labels
+        and majority is None.
+
+    References
+    ----------
+    Li, Zhu, Lu & Yin (2023), section 5.
+
+    Examples
+    --------
+    >>> measure_agreement(pd.DataFrame({"no": [4, 1], "yes": [1, 1]}, index=["t1", "t2"])).to_dict("list")
+    {'key': ['t1', 't2'], 'n_votes': [5, 2], 'agreement': [0.8, 0.5], 'majority': ['no', None]}
+    """
+    matrix = counts.to_numpy()
+    most, n_votes = matrix.max(axis=1), matrix.sum(axis=1)
+    tied = (matrix == most[:, None]).sum(axis=1) > 1
+    majority = np.array(counts.columns, dtype=object)[matrix.argmax(axis=1)]
+    majority[tied] = None
+    columns = {"key": counts.index, "n_votes": n_votes, "agreement": most / n_votes}
+    return pd.DataFrame(columns).assign(majority=pd.Series(majority, dtype=object))
+
+
+def alpha(counts: np.ndarray) -> float:
+    """Return Krippendorff's alpha for nominal labels: 1 is full agreement, 0 that of chance.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (N, K)
+        Votes by text and label. Texts with fewer than two votes do not count.
+
+    Returns
+    -------
+    alpha : float
+        NaN where all votes are for one label: chance alone would then agree as well, and alpha is undefined.
+
+    References
+    ----------
+    Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+
+    Examples
+    --------
+    Krippendorff's example C (nominal data, any number of observers, missing data) has alpha 0.743:
+
+    >>> votes = [[3, 0, 0, 0, 0], [0, 3, 1, 0, 0], [0, 0, 4, 0, 0], [0, 0, 4, 0, 0], [0, 4, 0, 0, 0], [1, 1, 1, 1, 0],
+    ...          [0, 0, 0, 4, 0], [3, 1, 0, 0, 0], [0, 4, 0, 0, 0], [0, 0, 0, 0, 3], [2, 0, 0, 0, 0], [0, 0, 1, 0, 0]]
+    >>> round(alpha(votes), 3)
+    0.743
+    """
+    counts = np.asarray(counts)
+    paired = counts[counts.sum(axis=1) >= 2]
+    if (paired.sum(axis=0) > 0).sum() < 2:
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=paired, level_of_measurement="nominal"))
+
+
+def bootstrap_agreement(
+    counts: np.ndarray, *, n_resamples: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean a_i and alpha (nominal) on the same resamples of the texts.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (N, K)
+        Votes by text and label, two or more a text.
+    n_resamples : int
+        R. Texts are drawn with replacement, all votes of a text together.
+
+    Returns
+    -------
+    means, alphas : ndarray of float, shape (R,)
+        Alpha is NaN where all votes of a resample are for one label.
+
+    Raises
+    ------
+    ValueError
+        There is no text, or ``n_resamples`` is below 1.
+    """
+    counts = np.asarray(counts, dtype=float)
+    if not len(counts) or n_resamples < 1:
+        raise ValueError(f"{len(counts)} texts and {n_resamples} resamples; both must be at least 1")
+    share = counts.max(axis=1) / counts.sum(axis=1)
+    step = max(1, _CHUNK // len(counts))
+    means, alphas = [], []
+    for start in range(0, n_resamples, step):
+        weights = _draw_weights(min(step, n_resamples - start), len(counts), rng)  # (r, N)
+        means.append(weights @ share / len(share))
+        alphas.append(alpha_of_weights(counts, weights))
+    return np.concatenate(means), np.concatenate(alphas)
+
+
+def alpha_of_weights(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return alpha (nominal) of weighted texts, shape (R,): of R resamples at once, if the weights are whole numbers.
+
+    Alpha depends on the texts only through sums over them: of disagreeing pairs of votes, and of votes a label. So R
+    resamples are one product of their weights (R, N) with these numbers by text (N, 1 + K).
+
+    Parameters
+    ----------
+    counts : ndarray of float, shape (N, K)
+        Votes by text and label. Texts with fewer than two votes do not count.
+    weights : ndarray of float, shape (R, N)
+        How often each text counts.
+
+    Examples
+    --------
+    >>> alpha_of_weights(np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]), np.ones((1, 3))).round(4).tolist()
+    [0.4444]
+    """
+    size = counts.sum(axis=1)
+    paired = np.where(size[:, None] >= 2, counts, 0)
+    disagreeing = (paired.sum(axis=1) ** 2 - (paired**2).sum(axis=1)) / np.maximum(size - 1, 1)  # (N,)
+    sums = weights @ np.column_stack([disagreeing, paired])  # (R, 1 + K)
+    votes = sums[:, 1:].sum(axis=1)
+    expected = votes**2 - (sums[:, 1:] ** 2).sum(axis=1)
+    observed = (votes - 1) * sums[:, 0]
+    return 1 - np.divide(observed, expected, out=np.full(len(sums), np.nan), where=expected > 0)
+
+
+def summarise_agreement(
+    counts: pd.DataFrame, *, n_resamples: int, confidence: float, rng: np.random.Generator
+) -> dict[str, float | int | str]:
+    """Return mean a_i and alpha of one set of texts, with percentile intervals by bootstrap over texts.
+
+    Parameters
+    ----------
+    counts : DataFrame, shape (N, K)
+        From :func:`count_votes`.
+
+    Returns
+    -------
+    row : dict
+        texts, votes, unanimous (share of texts with a_i = 1), agreement (mean a_i) and alpha, each of these two with
+        ``_low`` and ``_high``, and note: empty, or why alpha is undefined (NaN).
+    """
+    share = measure_agreement(counts)["agreement"].to_numpy()
+    bounds = [(1 - confidence) / 2, (1 + confidence) / 2]
+    means, alphas = bootstrap_agreement(counts.to_numpy(), n_resamples=n_resamples, rng=rng)
+    alphas = alphas[np.isfinite(alphas)]
+    mean_low, mean_high = np.quantile(means, bounds)
+    alpha_low, alpha_high = np.quantile(alphas, bounds) if len(alphas) else (np.nan, np.nan)
+    value = alpha(counts.to_numpy())
+    row = {"texts": len(counts), "votes": int(counts.to_numpy().sum()), "unanimous": float((share == 1).mean())}
+    row |= {"agreement": float(share.mean()), "agreement_low": float(mean_low), "agreement_high": float(mean_high)}
+    row |= {"alpha": value, "alpha_low": float(alpha_low), "alpha_high": float(alpha_high)}
+    return row | {"note": "alpha undefined: all votes are for one label" if np.isnan(value) else ""}
+
+
+def _draw_weights(n_resamples: int, n_texts: int, rng: np.random.Generator) -> np.ndarray:
+    drawn = rng.integers(n_texts, size=(n_resamples, n_texts)) + np.arange(n_resamples)[:, None] * n_texts
+    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(n_resamples, n_texts).astype(float)

@@ -1,0 +1,171 @@
+"""Figures of agreement and accuracy on single texts (07_instance_subjectivity)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.table import format_estimates, table
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_COLUMNS = 5
+
+
+def agreement_table(agreements: pd.DataFrame) -> Figure:
+    """Return the study's Table 2: texts, votes, mean a_i and alpha by set of texts, the panel first.
+
+    Parameters
+    ----------
+    agreements : DataFrame
+        title, votes_of (panel or people; the panel's rows first), texts, votes, unanimous, agreement and alpha with
+        intervals.
+    """
+    shown = pd.DataFrame(
+        {
+            "task": agreements["title"],
+            "votes of": agreements["votes_of"].map({"panel": "panel of personas", "people": "people"}),
+            "texts": agreements["texts"],
+            "votes": agreements["votes"],
+            "unanimous (%)": [f"{100 * share:.0f}" for share in agreements["unanimous"]],
+            "mean $a_i$": format_estimates(agreements, "agreement", digits=3),
+            "α": format_estimates(agreements, "alpha", digits=2),
+        }
+    )
+    first = int((agreements["votes_of"] == "panel").sum())
+    note = "Panel: five personas of one language model, not people. No α: only classes of agreement are public."
+    return table(shown, rules=[first] if first < len(shown) else [], note=note)
+
+
+def slopes_table(slopes: pd.DataFrame) -> Figure:
+    """Return how accuracy goes with gamma, a block of rows a set of texts.
+
+    Parameters
+    ----------
+    slopes : DataFrame
+        title, votes_of, source (in the same order in every block), n_disputed, and with intervals rho, slope, gap,
+        balanced_slope and slope_minus_real.
+    """
+    repeated = slopes.duplicated(["title", "votes_of"])
+    shown = pd.DataFrame(
+        {
+            "task": slopes["title"].mask(repeated, ""),
+            "votes of": slopes["votes_of"].mask(repeated, ""),
+            "trained on": slopes["source"].map(SOURCE_NAMES),
+            "disputed": slopes["n_disputed"],
+        }
+    )
+    heads = {"rho": "rho", "slope": "slope", "gap": "gap", "balanced_slope": "slope, labels\nbalanced"}
+    for name, head in (heads | {"slope_minus_real": "slope minus\nthat of real"}).items():
+        shown[head] = format_estimates(slopes, name, digits=2)
+    note = "rho: Spearman, accuracy with gamma; slope: accuracy (fraction) per unit of gamma; gap: unanimous minus "
+    note += "disputed texts. A dash: undefined (fewer than three thresholds, or five disputed texts). "
+    note += "Panel: personas of one language model, not people."
+    return table(shown, rules=np.flatnonzero(~repeated)[1:], note=note)
+
+
+def gamma_curves(curves: pd.DataFrame) -> Figure:
+    """Return accuracy against the threshold gamma, a panel a task, a line with an interval band a training source.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        title, source, gamma, n_texts, accuracy, accuracy_low, accuracy_high, constant (fractions; the dotted line).
+        Under each title stands how many texts only lower thresholds keep.
+    """
+    titles = list(curves["title"].unique())
+    n_rows = math.ceil(len(titles) / _COLUMNS)
+    n_columns = min(_COLUMNS, len(titles))
+    size = (max(COLUMN_WIDTH, PAGE_WIDTH * n_columns / _COLUMNS), 1.75 * n_rows + 0.5)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, sharey=True, squeeze=False)
+    for ax in axes.ravel()[len(titles) :]:
+        ax.remove()
+    for ax, title in zip(axes.ravel(), titles, strict=False):
+        _draw_curves(ax, curves[curves["title"] == title], title)
+    figure.supxlabel("threshold γ: texts with agreement $a_i$ ≥ γ", size=8)
+    figure.supylabel("accuracy (%)", size=8)
+    _add_legend(figure, axes[0, 0])
+    return figure
+
+
+def human_agreement(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
+    """Return the curves of texts with people's votes and, where both voted, the panel's agreement beside people's.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        As for :func:`gamma_curves`.
+    classes : DataFrame
+        people (lower bound of people's agreement, fraction), n_texts, agreement, agreement_low, agreement_high (mean
+        a_i of the panel); may be empty.
+    """
+    titles = list(curves["title"].unique())
+    n_panels = len(titles) + (not classes.empty)
+    n_rows, n_columns = math.ceil(n_panels / 2), min(2, n_panels)
+    size = (PAGE_WIDTH * 0.4 * n_columns, 2.1 * n_rows + 0.3)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False)
+    for ax in axes.ravel()[n_panels:]:
+        ax.remove()
+    for ax, title in zip(axes.ravel(), titles, strict=False):
+        _draw_curves(ax, curves[curves["title"] == title], title)
+        ax.set(xlabel="threshold γ of people's $a_i$", ylabel="accuracy (%)")
+    if not classes.empty:
+        ax = axes.ravel()[n_panels - 1]
+        values = [100 * classes[name] for name in ("agreement", "agreement_low", "agreement_high")]
+        ax.errorbar(
+            100 * classes["people"], values[0], [values[0] - values[1], values[2] - values[0]], fmt="ko", capsize=2
+        )
+        ax.set_title("Panel against people")
+        ax.set(xlabel="people's agreement (%, at least)", ylabel="panel's mean $a_i$ (%)")
+    _add_legend(figure, axes[0, 0])
+    return figure
+
+
+def uncertainty(found: pd.DataFrame) -> Figure:
+    """Return the AUC of finding disputed texts by uncertainty, a row a set of texts, a point a training source.
+
+    Parameters
+    ----------
+    found : DataFrame
+        title, source, n_disputed, auc, auc_low, auc_high; rows without AUC are shown as empty.
+    """
+    titles, sources = list(found["title"].unique()), list(found["source"].unique())
+    figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.3 * len(titles) + 0.9))
+    ax.axvline(0.5, color="0.5", linestyle="--", linewidth=0.8)
+    for number, source in enumerate(sources):
+        rows = found[found["source"] == source].set_index("title").loc[titles]
+        y = [place + 0.6 * ((number + 0.5) / len(sources) - 0.5) for place in range(len(titles))]
+        reach = [rows["auc"] - rows["auc_low"], rows["auc_high"] - rows["auc"]]
+        style = {"color": SOURCE_PALETTE[source], "fmt": _MARKERS[number % len(_MARKERS)], "markersize": 3}
+        ax.errorbar(rows["auc"], y, xerr=reach, linewidth=0.8, label=SOURCE_NAMES[source], **style)
+    counts = found.drop_duplicates("title").set_index("title")["n_disputed"]
+    ax.set_yticks(range(len(titles)), [f"{title} ({counts[title]})" for title in titles])
+    ax.set(xlim=(0, 1), ylim=(len(titles) - 0.5, -0.5), xlabel="AUC of uncertainty (dashed: chance)")
+    _add_legend(figure, ax)
+    return figure
+
+
+def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
+    for number, (source, line) in enumerate(rows.groupby("source", sort=False)):
+        colour = SOURCE_PALETTE[source]
+        ax.fill_between(
+            line["gamma"], 100 * line["accuracy_low"], 100 * line["accuracy_high"], color=colour, alpha=0.15
+        )
+        ax.plot(
+            line["gamma"], 100 * line["accuracy"], color=colour, marker=_MARKERS[number], label=SOURCE_NAMES[source]
+        )
+    line = rows.drop_duplicates("gamma")
+    ax.plot(line["gamma"], 100 * line["constant"], color="0.5", linestyle=":", label="most frequent label")
+    n_texts = rows["n_texts"]
+    ax.set_title(f"{title}\n{n_texts.max() - n_texts.min()} of {n_texts.max()} disputed", size=7)
+    ax.set_xticks(sorted(rows["gamma"].unique()), [f"{gamma:.2g}" for gamma in sorted(rows["gamma"].unique())])
+
+
+def _add_legend(figure: Figure, ax: Axes) -> None:
+    handles, names = ax.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))

@@ -1,0 +1,124 @@
+"""Figures of 04 and 07, and tables as figures."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from synthlib import plots
+from synthlib.plots import gamma, subjectivity
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    with mpl.rc_context():
+        mpl.use("Agg")
+        plots.set_style()
+        yield
+        plt.close("all")
+
+
+def written(figure):
+    """All strings of a figure."""
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+def make_scores(levels=(1, 2, 2, 3), merged=(1, 2, 2, 1)):
+    names = ["spam", "humor", "joy", "irony"]
+    groups = ["least_subjective", "most_subjective", "most_subjective", "most_subjective"]
+    frame = pd.DataFrame({"task": names, "title": [name.title() for name in names], "group": groups})
+    frame = frame.assign(level=levels, n_merged=merged, score=[-2.0, 0.0, 0.5, 1.5])
+    return frame.assign(score_low=frame["score"] - 0.5, score_high=frame["score"] + 1)
+
+
+def make_curves(titles=("News", "Irony")):
+    rows = [
+        {"title": title, "source": source, "gamma": g, "n_texts": int(100 - 50 * g), "accuracy": g / 2}
+        for title in titles
+        for source in ("real", "zero_shot")
+        for g in (0.6, 0.8, 1.0)
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(accuracy_low=frame["accuracy"] - 0.1, accuracy_high=frame["accuracy"] + 0.1, constant=0.3)
+
+
+def test_graph_has_an_arrow_an_edge_and_boxes_the_cycle():
+    edges = pd.DataFrame(
+        [("humor", "spam", 0.5), ("irony", "spam", 1.0), ("humor", "joy", 0.2)],
+        columns=["more_subjective", "more_objective", "margin"],
+    )
+    figure = subjectivity.subjectivity_graph(make_scores(), edges)
+    arrows = figure.findobj(FancyArrowPatch)
+    assert len(arrows) == len(edges)
+    assert (
+        arrows[1].get_linewidth() < arrows[0].get_linewidth() or arrows[1].get_edgecolor() != arrows[0].get_edgecolor()
+    )
+    ax = figure.axes[0]
+    assert sum(isinstance(patch, FancyBboxPatch) for patch in ax.patches) == 1
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["Spam"] < heights["Joy"] < heights["Irony"]
+    alone = subjectivity.subjectivity_graph(make_scores(levels=(1, 1, 1, 1), merged=(1, 1, 1, 1)), edges[:0])
+    assert not alone.findobj(FancyArrowPatch)
+    places = [
+        text.get_position() for text in alone.axes[0].texts if text.get_text() in ("Spam", "Humor", "Joy", "Irony")
+    ]
+    assert len(set(places)) == 4
+
+
+def test_scores_are_sorted_and_ranks_add_up():
+    figure = subjectivity.subjectivity_scores(make_scores().sample(frac=1, random_state=0))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Spam", "Humor", "Joy", "Irony"]
+    ranks = pd.DataFrame({"title": ["A", "A", "B", "B"], "rank": [1, 2, 1, 2], "probability": [0.1, 0.9, 0.9, 0.1]})
+    figure = subjectivity.rank_probabilities(ranks)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["B", "A"]
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[0.9, 0.1], [0.1, 0.9]])
+
+
+@pytest.mark.parametrize("n_titles", [1, 5, 7])
+def test_gamma_curves_have_a_panel_a_task(n_titles):
+    figure = gamma.gamma_curves(make_curves([f"task {i}" for i in range(n_titles)]))
+    assert len(figure.axes) == n_titles
+    colours = {line.get_color() for line in figure.axes[0].lines}
+    assert {plots.SOURCE_PALETTE["real"], plots.SOURCE_PALETTE["zero_shot"]} <= colours
+    assert any("task 0\n20 of 70 disputed" in text for text in written(figure))
+
+
+def test_human_agreement_shows_the_panel_only_where_both_voted():
+    curves, nothing = make_curves(), pd.DataFrame(columns=["people", "agreement", "agreement_low", "agreement_high"])
+    classes = pd.DataFrame({"people": [0.5, 1.0], "agreement": [0.9, 1.0], "agreement_low": 0.8, "agreement_high": 1.0})
+    assert len(gamma.human_agreement(curves, nothing).axes) == 2
+    assert len(gamma.human_agreement(curves, classes).axes) == 3
+
+
+def test_uncertainty_keeps_sets_without_an_auc():
+    frame = pd.DataFrame({"title": ["A", "B"], "source": "real", "n_disputed": [0, 9], "auc": [np.nan, 0.6]})
+    figure = gamma.uncertainty(frame.assign(auc_low=[np.nan, 0.5], auc_high=[np.nan, 0.7]))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A (0)", "B (9)"]
+
+
+def test_tables_of_votes_say_whose_they_are():
+    estimates = {f"{name}{end}": [0.5, np.nan] for name in ("agreement", "alpha") for end in ("", "_low", "_high")}
+    frame = pd.DataFrame(
+        {"title": ["A", "B"], "votes_of": ["panel", "people"], "texts": 9, "unanimous": 0.5} | estimates
+    )
+    text = written(gamma.agreement_table(frame.assign(votes=pd.array([45, None], dtype="Int64"))))
+    assert "panel of personas" in text and any("not people" in line for line in text)
+    assert text.count("–") == 3
+
+
+def test_table_writes_every_cell_and_dashes_for_missing():
+    frame = pd.DataFrame({"task": ["a", "b"], "two\nlines": [1, 2], "f1": ["0.5", None]})
+    figure = plots.table(frame, rules=[1], note="small print")
+    text = written(figure)
+    assert {"a", "b", "two", "lines", "1", "2", "0.5", "–", "small print"} <= set(text)
+    extents = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text() != "small print"]
+    assert not any(a.overlaps(b) for i, a in enumerate(extents) for b in extents[i + 1 :])
+
+
+def test_table_needs_rows_and_a_width_a_column():
+    with pytest.raises(ValueError, match="at least one row"):
+        plots.table(pd.DataFrame({"a": []}))
+    with pytest.raises(ValueError, match=r"1 width\(s\) for 2 columns"):
+        plots.table(pd.DataFrame({"a": [1], "b": [2]}), widths=[1.0])
