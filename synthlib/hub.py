@@ -115,7 +115,7 @@ def draw_splits(
         Shares of train, validation and test.
     """
     order = np.argsort(texts["key"].to_numpy())
-    split = texts["key"].map(shipped.set_index("key")["split"])
+    split = texts["key"].map(shipped.set_index("key")["split"]).astype(object)
     shares = dict(zip(SPLITS, fractions, strict=True))
     for label in sorted(texts["label"].unique()):
         rows = order[(texts["label"] == label).to_numpy()[order]]
