@@ -6,7 +6,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 
-_CHUNK = 8_000_000  # draws made at a time: 64 MB
+_CHUNK = 50_000  # numbers in the largest array at a time: 400 kB, which stays in the processor's cache
 
 
 def count_votes(votes: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
