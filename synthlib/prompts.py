@@ -191,7 +191,7 @@ def clean(text: str, limit: int) -> str:
     Examples
     --------
     >>> clean("a\x1b[31mred", 3)
-    'a�[… (5 more characters)'
+    'a�[… (6 more characters)'
     """
     shown = _CONTROL.sub("�", text[:limit])
     return shown if len(text) <= limit else f"{shown}… ({len(text) - limit} more characters)"
