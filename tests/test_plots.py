@@ -1,6 +1,8 @@
 """One look for all figures: the palette, and files that are the same for the same run."""
 
 import itertools
+import subprocess
+import sys
 
 import matplotlib as mpl
 import numpy as np
@@ -97,3 +99,11 @@ def test_map_has_a_panel_a_source_before_the_real_texts():
     assert [ax.get_title() for ax in axes] == ["real", "zero-shot"]
     assert [len(points.get_offsets()) for points in axes[1].collections] == [4, 2, 2]  # real, ham, spam
     assert "6%" in axes[0].get_xlabel()
+
+
+def test_scores_and_figures_import_no_heavy_library():
+    names = "metrics, diversity, similarity, params, plots, plots.diversity".split(", ")
+    code = "".join(f"import synthlib.{name}\n" for name in names)
+    code += "import sys; print(sorted({'torch', 'transformers', 'openai', 'krippendorff'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
