@@ -99,7 +99,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def load_hub(task: Task, shipped: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return the real texts of a task from its public copy on the model hub, cleaned as the shipped tables are.
+    """Return the real texts of a task from its public copy, cleaned as the shipped tables are.
 
     Texts with two labels are dropped, of several copies of a text one stays. Without official splits texts are drawn
     into them, a label at a time. Rows that data/features knows keep their split and their mark for the instance study.
@@ -125,7 +125,7 @@ def load_hub(task: Task, shipped: pd.DataFrame | None = None) -> pd.DataFrame:
     source = task.reference.hub
     if source is None:
         raise ValueError(
-            f"task {task.name!r} has no pinned public copy on the hub; "
+            f"task {task.name!r} has no pinned public copy (reference.hub in its file); "
             "use source: folder with SYNTHLIB_DATA, or source: features"
         )
     if shipped is None:
@@ -136,7 +136,7 @@ def load_hub(task: Task, shipped: pd.DataFrame | None = None) -> pd.DataFrame:
         rng = np.random.default_rng(hub.SPLIT_SEED)
         frame["split"] = hub.draw_splits(frame, shipped, fractions=source.fractions, rng=rng)
     frame["evaluation"] = frame["key"].isin(shipped.loc[shipped["evaluation"], "key"]) & (frame["split"] == "test")
-    return check_texts(frame, task, origin=f"hub {source.id}")
+    return check_texts(frame, task, origin=f"{source.id} at {source.revision[:7]}")
 
 
 def load_corpus(task: Task, settings: list[str], folder: str | Path | None = None) -> pd.DataFrame:

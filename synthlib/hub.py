@@ -1,4 +1,4 @@
-"""Reading public copies of the real texts from the model hub, and cleaning them as the shipped tables were cleaned.
+"""Reading public copies of the real texts at pinned commits, and cleaning them as the shipped tables were cleaned.
 
 A key is a function of its text (:func:`make_key`), so a text read here has the key it has in data/, and the few-shot
 pools, the evaluation rows and the votes find it.
@@ -7,6 +7,7 @@ pools, the evaluation rows and the votes find it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from synthlib.tasks import Hub
 SPLITS = ("train", "validation", "test")
 SPLIT_SEED = 20231206
 MAX_DROPPED = 0.1
+HOSTS = {
+    "hub": "hf://datasets/{id}@{revision}",
+    "github": "https://raw.githubusercontent.com/{id}/{revision}",
+}
 
 
 def make_key(text: str) -> str:
@@ -138,7 +143,8 @@ def _read_file(hub: Hub, path: str) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{hub.id}/{path}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")
     labels = [hub.labels.get(_name_label(value)) for value in frame[hub.label]]
-    texts = frame[hub.text].astype("string").str.rstrip("\r\n")
+    texts = [value if isinstance(value, str) else " ".join(" ".join(value).split()) for value in frame[hub.text]]
+    texts = pd.Series(texts, dtype="string").str.rstrip("\r\n")
     return pd.DataFrame({"text": texts, "label": pd.Series(labels, dtype="string")})
 
 
@@ -153,16 +159,24 @@ def _load(hub: Hub, path: str) -> pd.DataFrame:
     """Return a file of a public copy as the ``datasets`` library reads it."""
     import datasets  # only needed here, and slow to import
 
-    base = hub.id if Path(hub.id).is_dir() else f"hf://datasets/{hub.id}@{hub.revision}"
+    base = hub.id if Path(hub.id).is_dir() else HOSTS[hub.host].format(id=hub.id, revision=hub.revision)
     inner, _, outer = path.rpartition("::")
     url = f"{inner}::{base}/{outer}" if inner else f"{base}/{outer}"
     options: dict[str, Any] = {"encoding": hub.encoding} if hub.encoding else {}
+    by_label = hub.format == "json_by_label"
+    if by_label:
+        options["sample_by"] = "document"
     if hub.format == "csv":
         options["keep_default_na"] = False  # "null" is a text
     try:
-        return datasets.load_dataset(hub.format, data_files=url, split="train", **options).to_pandas()
+        form = "text" if by_label else hub.format
+        frame = datasets.load_dataset(form, data_files=url, split="train", **options).to_pandas()
     except Exception as error:  # the library lets its HTTP client's errors through, of no common type
         raise ConnectionError(
             f"cannot read {url} ({type(error).__name__}: {error}); without the network, or if the revision is gone, "
             "use source: folder with SYNTHLIB_DATA, or source: features"
         ) from error
+    if not by_label:
+        return frame
+    rows = json.loads(frame["text"].iloc[0])
+    return pd.DataFrame([{hub.text: row[hub.text], hub.label: label} for label in rows for row in rows[label]])

@@ -27,22 +27,24 @@ class Label(BaseModel):
 
 
 class Hub(BaseModel):
-    """A public copy of a task's texts on the model hub: plain files at one commit, read by :mod:`synthlib.hub`.
+    """A public copy of a task's texts: plain files at one commit, read by :mod:`synthlib.hub`.
 
     Attributes
     ----------
+    host : str
+        The model hub, or GitHub where the hub has no plain files at a known commit.
     id : str
-        Repository of the hub, or a folder on disk that holds the same files.
+        Repository, or a folder on disk that holds the same files.
     revision : str
         Commit, 40 hexadecimal digits; unused for a folder.
     format : str
-        Of the files, as the ``datasets`` library names it.
+        Of the files, as the ``datasets`` library names it; json_by_label is one object of label to list of rows.
     encoding : str or None
         Of csv and text files; None is UTF-8.
     separator : str or None
         Text files hold ``text<separator>label`` a line.
     text, label : str
-        Columns.
+        Columns; a text may be a list of words.
     labels : dict
         What the copy writes for a label (a list of one label: that label), to ours. Rows of other labels are left out.
     files : dict
@@ -56,9 +58,10 @@ class Hub(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    host: Literal["hub", "github"] = "hub"
     id: str
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    format: Literal["parquet", "csv", "text", "json"]
+    format: Literal["parquet", "csv", "text", "json_by_label"]
     encoding: str | None = None
     separator: str | None = None
     text: str
@@ -80,7 +83,7 @@ class Hub(BaseModel):
 class Reference(BaseModel):
     """Where the real texts come from, and who or what assigned their labels.
 
-    ``hub`` is None where no public copy in plain files at a known commit has been found.
+    ``hub`` is None where no public copy in plain files at a known commit is known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

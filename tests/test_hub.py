@@ -197,10 +197,29 @@ def test_missing_file_is_a_clear_error(tmp_path):
         data.load_hub(at_folder("imdb", tmp_path))
 
 
-@pytest.mark.parametrize("name", ["relation", "sarcasm_headlines"])
-def test_task_without_pinned_copy_is_refused(name):
-    with pytest.raises(ValueError, match=f"task '{name}' has no pinned public copy on the hub; use source: folder"):
-        data.load_hub(load_task(name))
+def test_task_without_public_copy_is_refused():
+    task = load_task("relation")
+    task = task.model_copy(update={"reference": task.reference.model_copy(update={"hub": None})})
+    with pytest.raises(ValueError, match=r"task 'relation' has no pinned public copy .*use source: folder"):
+        data.load_hub(task)
+
+
+def test_rows_by_label_over_http(tmp_path, monkeypatch):
+    """FewRel's form, from a server on this machine in the place of GitHub."""
+    task = load_task("relation")
+    source = task.reference.hub
+    rows = {
+        name: [{"tokens": ["the", "\u00a0", "river", name, str(n)], "h": ["river", "Q1", [[2]]]} for n in range(20)]
+        for name in [*source.labels, "P6"]
+    }
+    path = f"{source.id}/{source.revision}/data/train_wiki.json"
+    with serve_hub("", "", {path: json.dumps(rows).encode()}) as address:
+        monkeypatch.setitem(hub.HOSTS, "github", f"{address}/datasets//resolve//{{id}}/{{revision}}")
+        texts = data.load_hub(task, NOTHING_SHIPPED)
+    assert texts["text"].tolist()[0] == "the river P17 0" and texts["label"].tolist()[0] == "country"
+    counts = texts.groupby(["label", "split"]).size()
+    assert counts["league"].to_dict() == {"train": 14, "validation": 1, "test": 5} and len(texts) == 80
+    assert texts.attrs["dropped"]["other_label"] == 20
 
 
 def test_revision_is_the_one_asked_for(tmp_path):
