@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from tqdm import TqdmWarning, tqdm
+
+with warnings.catch_warnings():  # transformers imports tqdm.auto, which asks for ipywidgets where it meets a notebook
+    warnings.simplefilter("ignore", TqdmWarning)
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
 
 PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 SLICES = 16  # classifiers trained at once: their weights and Adam moments stay in the processor's cache
 

@@ -47,7 +47,7 @@ def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
         style = {"color": SOURCE_PALETTE[source], "ls": _STYLES[source], "lw": 1.3}
         axes[0, -1].ecdf(part["written_words"], label=SOURCE_NAMES[source], **style)
     axes[0, -1].set(xlabel="length (words)", xlim=(0, lengths["written_words"].quantile(0.98)))
-    axes[0, -1].set(title="all texts", ylabel="share of texts up to this length")
+    axes[0, -1].set(title="all texts", ylabel="share of texts")
     fig.legend(loc="outside lower right", ncols=4)
     return fig
 
