@@ -34,8 +34,6 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str)
         task = load_task(name)
         frame = data.load_folder(task, texts)
         statistics.append(describe_texts(frame, name))
-        if "text_raw" in frame:
-            frame["irony_tag"] = surface.find_irony_tags(frame["text_raw"])
         chosen = features.select(frame, features.load_pools(task))
         features.write(features.FOLDER / f"{name}.parquet", chosen, encoder=encoder, device=device)
         if "text_raw" in frame:

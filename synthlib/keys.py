@@ -27,7 +27,7 @@ from typing import Any
 
 from synthlib import notebooks, paths
 from synthlib.params import Params, Stage
-from synthlib.tasks import task_names
+from synthlib.tasks import load_task, task_names
 
 LIBRARY = paths.ROOT / "synthlib"
 
@@ -43,7 +43,8 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     Raises
     ------
     FileNotFoundError, ValueError
-        The notebook or a data folder is missing, its code is not plain Python, or SYNTHLIB_DATA is not set.
+        The notebook or a data folder is missing, its code is not plain Python, SYNTHLIB_DATA is not set, or a table of
+        texts there is missing or unsound.
     """
     content = notebooks.read_notebook(notebook)
     try:
@@ -139,7 +140,17 @@ def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
     absent = [str(path) for path in files.values() if not path.is_file()]
     if absent:
         raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
+    for task, path in files.items():
+        _check_texts(task, path, _stamp(path))
     return {task: list(_stamp(path)) for task, path in files.items()}
+
+
+@cache
+def _check_texts(task: str, path: Path, stamp: tuple[int, int]) -> None:
+    """Raise ValueError if a task's file of texts is unsound, once for each state of the file."""
+    from synthlib import data  # only a run on texts of one's own has to wait for this import
+
+    data.load_folder(load_task(task), path.parent)
 
 
 def file_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import toy_project as toy
 
@@ -244,10 +245,14 @@ def test_texts_in_a_folder_count_by_size_and_time(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"imdb\.parquet"):
         keys._folder_state(["imdb"])
-    (tmp_path / "imdb.parquet").write_text("a")
+    texts = pd.DataFrame({"key": ["a"], "text": ["a film"], "label": ["positive"], "split": ["test"]})
+    texts.to_parquet(tmp_path / "imdb.parquet")
     before = keys._folder_state(["imdb"])
     os.utime(tmp_path / "imdb.parquet", ns=(1, 1))
     assert keys._folder_state(["imdb"]) != before
+    texts.assign(label="good").to_parquet(tmp_path / "imdb.parquet")  # refused before anything runs
+    with pytest.raises(ValueError, match=r"imdb.parquet: unknown label\(s\) \['good'\]; allowed are"):
+        keys._folder_state(["imdb"])
 
 
 def test_cores_are_shared_out():
