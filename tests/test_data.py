@@ -50,12 +50,37 @@ def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch):
         (make_texts(label=["spam", "eggs", "spam"]), r"unknown label\(s\) \['eggs'\].*'ham', 'spam'"),
         (make_texts(split=["train", "dev", "test"]), r"unknown split\(s\) \['dev'\]"),
         (make_texts()[:0], "no rows"),
+        (make_texts(text=["win", 6, "free"]), "column 'text' must hold text; its first int is 6"),
+        (make_texts(key=[1, 2, 3]), "column 'key' must hold text; its first int is 1"),
+        (make_texts(label=[1, 0, 1]), "column 'label' must hold text; its first int is 1"),
+        (make_texts(key=["k1", None, "k3"]), r"1 empty key\(s\)"),
+        (make_texts(text_raw=["win", "see", None]), r"1 empty text_raw\(s\), the first with key 'k3'"),
     ],
 )
 def test_unsound_texts_are_refused_with_their_origin(frame, message):
     with pytest.raises(ValueError, match=message) as error:
         data.check_texts(frame, SPAM, origin="here.parquet")
     assert str(error.value).startswith("here.parquet")
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (["no", "yes", "no"], "column 'evaluation' must hold true or false; its first other value is 'no'"),
+        ([None, True, False], "must hold true or false; its first other value is None"),
+        ([True, True, False], r"evaluation row 'k1' is not in split 'test'"),
+    ],
+)
+def test_unsound_marks_are_refused(tmp_path, marks, message):
+    make_texts(evaluation=marks).to_parquet(tmp_path / "sms_spam.parquet")
+    with pytest.raises(ValueError, match=rf"sms_spam\.parquet.*{message}"):
+        data.load_folder(SPAM, tmp_path)
+
+
+def test_raw_tweets_are_searched_for_the_tags_that_give_irony_away(tmp_path):
+    frame = make_texts(label=["irony", "non_irony", "irony"], text_raw=["win now #not", "#nothing", "free #Irony call"])
+    frame.to_parquet(tmp_path / "tweet_irony.parquet")
+    assert data.load_folder(load_task("tweet_irony"), tmp_path)["irony_tag"].tolist() == [True, False, True]
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path):

@@ -197,3 +197,21 @@ def test_folder_source_encodes_once(tmp_path, monkeypatch):
     monkeypatch.setattr(encode, "encode", None)  # a second call must not encode
     again = features.load("tweet_emotion", "folder", ENCODER)
     np.testing.assert_array_equal(again.features, table.features)
+
+
+def test_texts_of_ones_own_get_a_pool_of_their_own(tmp_path, monkeypatch):
+    """End to end from a folder: none of its keys is in the released pool; another label makes another table."""
+    from tiny_encoder import write_tiny_encoder
+
+    (tmp_path / "encoder").mkdir()
+    encoder = write_tiny_encoder(tmp_path / "encoder")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
+    MADE_UP.assign(agreement=[1, 2, 3, 4]).to_parquet(tmp_path / "tweet_emotion.parquet")
+    with pytest.warns(UserWarning, match="200 of 200 texts of the released few-shot pool are not among the training"):
+        table = features.load("tweet_emotion", "folder", encoder)
+    assert table.rows["pool"].tolist() == [True, True, False, False] and table.features.shape == (4, 16)
+    assert table.rows["agreement"].tolist() == [1, 2, 3, 4] and "text" not in table.rows
+    MADE_UP.assign(label="joy").to_parquet(tmp_path / "tweet_emotion.parquet")
+    with pytest.warns(UserWarning):
+        assert set(features.load("tweet_emotion", "folder", encoder).rows["label"]) == {"joy"}
