@@ -87,7 +87,9 @@ def gamma_curves(curves: pd.DataFrame) -> Figure:
         ax.remove()
     for ax, title in zip(axes.ravel(), titles, strict=False):
         _draw_curves(ax, curves[curves["title"] == title], title)
-    figure.supxlabel("threshold γ: texts with agreement $a_i$ ≥ γ", size=8)
+    figure.supxlabel(
+        "threshold γ: texts on which language-model personas (not people) have agreement $a_i$ ≥ γ", size=8
+    )
     figure.supylabel("accuracy (%)", size=8)
     _add_legend(figure, axes[0, 0])
     return figure
@@ -120,7 +122,7 @@ def human_agreement(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
         ax.errorbar(
             100 * classes["people"], values[0], [values[0] - values[1], values[2] - values[0]], fmt="ko", capsize=2
         )
-        ax.set_title("Panel against people")
+        ax.set_title("Panel of personas against people")
         ax.set(xlabel="people's agreement (%, at least)", ylabel="panel's mean $a_i$ (%)")
     _add_legend(figure, axes[0, 0])
     return figure
@@ -145,7 +147,11 @@ def uncertainty(found: pd.DataFrame) -> Figure:
         ax.errorbar(rows["auc"], y, xerr=reach, linewidth=0.8, label=SOURCE_NAMES[source], **style)
     counts = found.drop_duplicates("title").set_index("title")["n_disputed"]
     ax.set_yticks(range(len(titles)), [f"{title} ({counts[title]})" for title in titles])
-    ax.set(xlim=(0, 1), ylim=(len(titles) - 0.5, -0.5), xlabel="AUC of uncertainty (dashed: chance)")
+    ax.set(
+        xlim=(0, 1),
+        ylim=(len(titles) - 0.5, -0.5),
+        xlabel="AUC of uncertainty (dashed: chance)\npanel: language-model personas, not people",
+    )
     _add_legend(figure, ax)
     return figure
 
@@ -153,12 +159,11 @@ def uncertainty(found: pd.DataFrame) -> Figure:
 def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
     for number, (source, line) in enumerate(rows.groupby("source", sort=False)):
         colour = SOURCE_PALETTE[source]
-        ax.fill_between(
-            line["gamma"], 100 * line["accuracy_low"], 100 * line["accuracy_high"], color=colour, alpha=0.15
-        )
-        ax.plot(
-            line["gamma"], 100 * line["accuracy"], color=colour, marker=_MARKERS[number], label=SOURCE_NAMES[source]
-        )
+        low, high = 100 * line["accuracy_low"], 100 * line["accuracy_high"]
+        ax.vlines(line["gamma"], low, high, color=colour, linewidth=0.6)
+        ax.fill_between(line["gamma"], low, high, color=colour, alpha=0.15)
+        style = {"color": colour, "marker": _MARKERS[number], "label": SOURCE_NAMES[source]}
+        ax.plot(line["gamma"], 100 * line["accuracy"], **style)
     line = rows.drop_duplicates("gamma")
     ax.plot(line["gamma"], 100 * line["constant"], color="0.5", linestyle=":", label="most frequent label")
     n_texts = rows["n_texts"]

@@ -1,4 +1,4 @@
-"""Figures of the ranking of tasks by subjectivity (04_task_subjectivity)."""
+"""Figures of the ranking of tasks by subjectivity (04_task_subjectivity); each says that personas voted, not people."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from synthlib.plots.style import COLUMN_WIDTH, GROUP_MARKERS, GROUP_NAMES
 
+JUDGES = "language-model personas, not people"
 GROUP_COLOURS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
 GROUP_DASHES = {"least_subjective": "-", "most_subjective": (0, (3, 1))}
 _WIDTH, _STEP = 5.2, 0.55  # inches: of the graph, between two levels
@@ -74,7 +75,7 @@ def subjectivity_scores(scores: pd.DataFrame) -> Figure:
         ax.plot(rows["score"], rows.index, linestyle="none", **style)
     ax.set_yticks(range(len(scores)), scores["title"])
     ax.set(
-        xlabel="score (log-odds, higher: more subjective)\nintervals: bootstrap over workers",
+        xlabel=f"score (log-odds, higher: more subjective)\njudged by {JUDGES}",
         ylim=(-0.6, len(scores) - 0.4),
     )
     figure.legend(loc="outside upper center", ncols=2, handletextpad=0.3, columnspacing=1)
@@ -100,7 +101,7 @@ def rank_probabilities(probabilities: pd.DataFrame) -> Figure:
             ax.text(j, i, f"{100 * share:.0f}", size=7, ha="center", va="center", color="w" if share > 0.5 else "k")
     ax.set_xticks(range(shares.shape[1]), shares.columns)
     ax.set_yticks(range(len(shares)), shares.index)
-    ax.set(xlabel="rank (1 = least subjective)\ncells: % of resamples")
+    ax.set(xlabel=f"rank (1 = least subjective)\ncells: % of resamples of {JUDGES}")
     return figure
 
 
@@ -160,3 +161,4 @@ def _explain_graph(figure: Figure, ax: Axes) -> None:
     note = {"size": 7, "color": "0.3", "xycoords": "axes fraction"}
     ax.annotate("more subjective", (0.0, 1.0), va="top", **note)
     ax.annotate("less subjective", (0.0, 0.0), va="bottom", **note)
+    ax.annotate(f"judged by\n{JUDGES}", (1.0, 0.0), va="bottom", ha="right", **note)

@@ -75,7 +75,7 @@ def format_estimates(frame: pd.DataFrame, name: str, *, digits: int) -> list[str
     """
     estimates = frame[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
     return [
-        None if math.isnan(value) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        None if math.isnan(value) else f"{value:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
         for value, low, high in estimates
     ]
 
