@@ -50,7 +50,8 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     try:
         library = library_files(notebooks.source(cell) for cell in notebooks.code_cells(content))
     except SyntaxError as error:
-        raise ValueError(f"{notebook.name}: {error.msg} in {error.text!r}; code cells hold plain Python only") from None
+        place = f"{notebook.name} or a file of synthlib that it imports"
+        raise ValueError(f"{place} is no plain Python: {error.msg} in {error.text!r}") from None
     tasks = chosen_tasks(params)
     parts = {
         "code": notebooks.code_sha256(content),

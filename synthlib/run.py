@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synthlib.execute import OUT_OF_MEMORY, Outcome, execute
-from synthlib.jobs import Job, estimate_seconds, is_finished, plan, record_latest
+from synthlib.jobs import MANIFEST, Job, estimate_seconds, is_finished, plan, record_latest
 from synthlib.pools import connect, count_cores, open_pool
 from synthlib.profiles import Profile, load_profile
 from synthlib.release import publish_figures
@@ -46,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nstopped: {n_finished} of {len(jobs)} jobs are finished and kept; the same command goes on from there")
         return 130
     print(describe_outcomes(jobs, outcomes))
-    if any(outcome.status in UNSUCCESSFUL for outcome in outcomes.values()):
+    mixed = _forget_mixed(jobs, outcomes, profile, options.only)
+    if mixed:
+        print(f"files were edited while these ran, so run them again: {', '.join(mixed)}")
+    if mixed or any(outcome.status in UNSUCCESSFUL for outcome in outcomes.values()):
         return 1
     if profile.publish:
         print(_publish(jobs, profile, options.only))
@@ -69,6 +72,21 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.jobs is not None and options.jobs < 1:
         parser.error(f"--jobs must be 1 or more, not {options.jobs}")
     return options
+
+
+def _forget_mixed(jobs: dict[str, Job], outcomes: dict[str, Outcome], profile: Profile, only: str | None) -> list[str]:
+    """Mark as unfinished, and name, the jobs that ran while a file that decides their key was edited.
+
+    Nobody can tell whether they read the file before or after the edit.
+    """
+    try:
+        now = plan(profile, only=only)
+    except (ValueError, FileNotFoundError):
+        now = {}
+    mixed = [n for n, job in jobs.items() if outcomes[n].status == "run" and (n not in now or now[n].key != job.key)]
+    for name in mixed:
+        (jobs[name].folder / MANIFEST).unlink()
+    return mixed
 
 
 def _publish(jobs: dict[str, Job], profile: Profile, only: str | None) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import toy_project as toy
 
-from synthlib import jobs, keys, notebooks, paths, pools, profiles, run
+from synthlib import jobs, keys, notebooks, paths, pools, profiles, release, run
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
 
@@ -110,6 +110,19 @@ def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
     assert (root / "figures" / "03_value.csv").read_text() == "15"
     assert json.loads((root / "results" / "toy" / "latest.json").read_text()) == latest
 
+    # its release: notebooks with outputs, tables of every cell; nothing has to run again for it
+    names = release.release(root / "toy.yaml")
+    assert "03_report.ipynb" in names and "fit/humor/table.parquet" in names
+    assert to_run(root) == []
+    shown = notebooks.read_notebook(root / "notebooks" / "01_corpus.ipynb")
+    assert notebooks.source(shown["cells"][0]) == "# Why ever not?"
+    assert [cell["execution_count"] for cell in notebooks.code_cells(shown)] == [1, 2, 3]
+    assert shown["cells"][-1]["outputs"][0]["text"][0].startswith("corpus/imdb sees")
+    assert (root / "data" / "results" / "toy" / "corpus" / "humor" / "manifest.json").is_file()
+    (root / "data" / "votes" / "panel.csv").write_text("other")
+    with pytest.raises(ValueError, match="not finished: side/all"):
+        release.release(root / "toy.yaml")
+
 
 def test_a_failure_stops_only_what_reads_it(root, capsys):
     (root / "hook.py").write_text("if name == 'corpus/imdb': raise ValueError('no \\033[31mred\\033[0m texts')")
@@ -169,6 +182,16 @@ def test_ctrl_c_keeps_what_is_finished(root):
     shown, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in errors
     assert shown.splitlines()[-1].startswith("stopped: 1 of 2 jobs are finished and kept")
+
+
+def test_a_file_edited_during_the_run_leaves_no_false_results(root, capsys):
+    (root / "hook.py").write_text("if name == 'side/all': (root / 'data/votes/panel.csv').write_text('edited')")
+    arguments = [str(root / "toy.yaml"), "--only", "side"]
+    assert run.main(arguments) == 1
+    assert "so run them again: side/all" in capsys.readouterr().out
+    assert run.main(arguments) == 0
+    (root / "data" / "votes" / "panel.csv").write_text("votes/panel.csv")
+    assert "side/all" in to_run(root)  # back to the first key: its results were made half with another file
 
 
 def test_dask_runs_the_jobs(root, capsys):
