@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
-    released = commands.add_parser("release", help="put a finished run's outputs into notebooks/ and data/results/")
+    released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     options = parser.parse_args(arguments)
     if options.command == "build-features":
@@ -26,10 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
 
         build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
     if options.command == "release":
+        from synthlib.readme import README, render
         from synthlib.release import release
+        from synthlib.results import RELEASED
 
         try:
             names = release(options.profile)
+            if options.profile.stem == RELEASED.name:
+                README.write_text(render(), encoding="utf-8")
         except (ValueError, FileNotFoundError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -19,6 +19,8 @@ with warnings.catch_warnings():  # transformers imports tqdm.auto, which asks fo
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
+from synthlib.devices import pick_device
+
 PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_LENGTH = 256
@@ -98,11 +100,6 @@ def _locate(name: str) -> tuple[str, str | None]:
     raise ValueError(f"unknown encoder {name!r}; give {PACKAGED}, a model folder, or owner/model@revision")
 
 
-def pick_device(device: str) -> str:
-    """Return ``device``, with ``auto`` resolved to ``cuda`` where there is one and ``cpu`` elsewhere."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
 @torch.inference_mode()
 def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None) -> np.ndarray:
     """Return one vector a text: the mean of the encoder's last layer over the text's tokens.
@@ -130,22 +127,22 @@ def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, prog
     blank = [i for i, text in enumerate(texts) if not text.strip()]
     if blank:
         raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
+    if not texts:
+        return np.empty((0, encoder.dim), dtype=np.float16)
+    tokens = encoder.tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH)["input_ids"]
+    order = sorted(range(len(texts)), key=lambda i: len(tokens[i]), reverse=True)
     features = np.empty((len(texts), encoder.dim), dtype=np.float16)
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
-    bar = tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None)
-    for start in range(0, len(texts), batch_size):
-        rows = order[start : start + batch_size]
-        batch = encoder.tokenizer(
-            [texts[i] for i in rows],
-            padding=True,
-            truncation=True,
-            max_length=MAX_LENGTH,
-            return_tensors="pt",
-        ).to(encoder.device)
-        with torch.autocast(encoder.device.type, torch.bfloat16):
+    with (
+        tqdm(total=len(texts), desc=progress, unit="text", disable=progress is None) as bar,
+        torch.autocast(encoder.device.type, torch.bfloat16),
+    ):
+        for start in range(0, len(texts), batch_size):
+            rows = order[start : start + batch_size]
+            batch = encoder.tokenizer.pad({"input_ids": [tokens[i] for i in rows]}, return_tensors="pt").to(
+                encoder.device
+            )
             states = encoder.model(**batch).last_hidden_state  # (B, T, D)
-        mask = batch["attention_mask"][..., None].float()  # (B, T, 1)
-        features[rows] = ((states.float() * mask).sum(1) / mask.sum(1)).half().cpu().numpy()  # (B, D)
-        bar.update(len(rows))
-    bar.close()
+            mask = batch["attention_mask"][..., None].float()  # (B, T, 1)
+            features[rows] = ((states.float() * mask).sum(1) / mask.sum(1)).half().cpu().numpy()  # (B, D)
+            bar.update(len(rows))
     return features

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import encode
+from synthlib import devices, encode
 
 TEXTS = ["a short text", "the cat sat on the mat and the dog sat on the cat", "the dog", "mat " * 40]
 
@@ -78,5 +78,5 @@ def test_packaged_weights_are_the_expected_ones(monkeypatch):
 
 
 def test_device_is_picked():
-    assert encode.pick_device("cpu") == "cpu"
-    assert encode.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert devices.pick_device("cpu") == "cpu"
+    assert devices.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
