@@ -66,7 +66,7 @@ def say_findings(folder: Path) -> str:
             f"Over {len(gaps)} tasks, real training rows beat zero-shot text by {said['real', 'zero_shot']} points of "
             f"Macro-F1 (95 % interval; firm on {firm} tasks), and by {said['real_matched', 'zero_shot']} when both "
             "have the same size, so most of the gap is quality. Three real examples in the prompt win back "
-            f"{said['few_shot', 'zero_shot']}; drawn attributes do not ({said['attributed', 'zero_shot']}).",
+            f"{said['few_shot', 'zero_shot']}; drawn attributes do not: {said['attributed', 'zero_shot']}.",
             "**The gap and the subjectivity of the task.** "
             f"Spearman's rho is {rho}: the sign of the original finding, but ten tasks do not make it firm, and film "
             "reviews and text messages, both least subjective, have gaps as large as irony.",
