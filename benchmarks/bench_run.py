@@ -18,7 +18,8 @@ from statistics import median
 
 import psutil
 
-from synthlib import jobs, notebooks, paths, profiles, report
+from synthlib import paths
+from synthlib.runner import jobs, notebooks, profiles, report
 
 
 def proportional_bytes(process: psutil.Process) -> int:

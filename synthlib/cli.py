@@ -26,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
     if options.command == "release":
-        from synthlib.readme import README, render
-        from synthlib.release import release
         from synthlib.results import RELEASED
+        from synthlib.runner.readme import README, render
+        from synthlib.runner.release import release
 
         try:
             names = release(options.profile)

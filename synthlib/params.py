@@ -1,6 +1,6 @@
 """Parameters of the notebooks: one pydantic model a notebook, and the stages of the study.
 
-A value travels: ``params/<profile>.yaml`` -> :mod:`synthlib.profiles` (checked before anything runs) -> the
+A value travels: ``params/<profile>.yaml`` -> :mod:`synthlib.runner.profiles` (checked before anything runs) -> the
 runner injects it into the notebook -> the notebook's set-up cell builds its model with ``Model.from_cell(globals())``.
 The models have no defaults: the literals of a notebook's ``parameters`` cell are the defaults a reader sees.
 """

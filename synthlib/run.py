@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from synthlib.execute import OUT_OF_MEMORY, Outcome, execute
-from synthlib.jobs import MANIFEST, Job, estimate_seconds, is_finished, plan, record_latest
-from synthlib.pools import connect, count_cores, open_pool
-from synthlib.profiles import Profile, load_profile
-from synthlib.release import publish_figures
-from synthlib.report import describe_outcomes, describe_plan, describe_progress
+from synthlib.runner.execute import OUT_OF_MEMORY, Outcome, execute
+from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, is_finished, plan, record_latest
+from synthlib.runner.pools import connect, count_cores, open_pool
+from synthlib.runner.profiles import Profile, load_profile
+from synthlib.runner.release import publish_figures
+from synthlib.runner.report import describe_outcomes, describe_plan, describe_progress
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} jobs [{elapsed}{postfix}]"
 UNSUCCESSFUL = ("failed", "skipped")

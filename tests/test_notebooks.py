@@ -11,8 +11,9 @@ from statistics import median
 import nbformat
 import pytest
 
-from synthlib import notebooks, params, paths, profiles, release
-from synthlib.jobs import Job
+from synthlib import params, paths
+from synthlib.runner import notebooks, profiles, release
+from synthlib.runner.jobs import Job
 
 PROFILE = profiles.load_profile(paths.PARAMS / "companion.yaml")
 SHOWN = {c.stage: c for c in profiles.expand(PROFILE) if c.name in ("all", PROFILE.shown_task)}

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from synthlib import params, paths, profiles
+from synthlib import params, paths
+from synthlib.runner import profiles
 
 SUBJECTIVITY = {
     "seed": 1,

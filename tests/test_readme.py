@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from synthlib import readme, results
+from synthlib import results
 from synthlib.paths import ROOT
+from synthlib.runner import readme
 
 
 def test_numbers_and_figure_table_are_those_of_the_released_run():

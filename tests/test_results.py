@@ -7,7 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from synthlib import paths, profiles, results
+from synthlib import paths, results
+from synthlib.runner import profiles
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 import toy_project as toy
 
-from synthlib import jobs, keys, notebooks, paths, pools, profiles, release, run
+from synthlib import paths, run
+from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
 
@@ -91,6 +92,8 @@ def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
     assert to_run(root) == []
     (root / "synthlib" / "paths.py").write_text("x = 1")
     assert to_run(root) == ALL
+    (root / "synthlib" / "paths.py").write_text('"""Prose of the library."""  # and a comment')
+    assert to_run(root) == []
     (root / "synthlib" / "paths.py").write_text("")
     (root / "data" / "features" / "humor.parquet").write_text("other")
     assert to_run(root) == ["corpus/humor", "fit/humor", "report/all"]

@@ -13,8 +13,8 @@ import networkx as nx
 from filelock import FileLock
 
 from synthlib import params, paths
-from synthlib.keys import job_key
-from synthlib.profiles import Cell, Profile, expand
+from synthlib.runner.keys import job_key
+from synthlib.runner.profiles import Cell, Profile, expand
 
 MANIFEST = "manifest.json"
 
@@ -34,7 +34,7 @@ class Job:
     inputs : dict of str to str
         Name ("stage/cell") of every job it reads, and that job's folder as notebooks are told it.
     key : str
-        See :mod:`synthlib.keys`.
+        See :mod:`synthlib.runner.keys`.
     folder : Path
         results/<profile>/<stage>/<cell>-<first 12 digits of the key>.
     """

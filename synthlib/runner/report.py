@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synthlib.execute import Outcome
-from synthlib.jobs import Job, is_finished, relative
+from synthlib.runner.execute import Outcome
+from synthlib.runner.jobs import Job, is_finished, relative
 
 
 def format_table(head: list[str], rows: list[list[str]]) -> str:

@@ -4,7 +4,8 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 
 1. the source of the notebook's code cells (prose, outputs and metadata do not count);
 2. its parameters, without ``inputs`` and ``output``;
-3. the files of synthlib that its code cells import, and those that they import, and so on;
+3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
+   (comments and docstrings do not count);
 4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
    params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
    and index.json, which lists hashes of the others, do not count;
@@ -25,8 +26,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synthlib import notebooks, paths
+from synthlib import paths
 from synthlib.params import Params, Stage
+from synthlib.runner import notebooks
 from synthlib.tasks import load_task, task_names
 
 LIBRARY = paths.ROOT / "synthlib"
@@ -56,7 +58,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     parts = {
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
-        "library": {path.relative_to(LIBRARY).as_posix(): file_sha256(path) for path in library},
+        "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
         "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()},
         "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
@@ -162,6 +164,16 @@ def file_sha256(path: Path) -> str:
 @cache
 def _sha256(path: Path, stamp: tuple[int, int]) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _code_sha256(path: Path, stamp: tuple[int, int]) -> str:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from synthlib import notebooks, paths
-from synthlib.jobs import MANIFEST, Job, is_finished, relative, write_json
+from synthlib import paths
+from synthlib.runner import notebooks
+from synthlib.runner.jobs import MANIFEST, Job, is_finished, relative, write_json
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 OUT_OF_MEMORY = "Was memory short? Run fewer jobs at once (--jobs 1) or lower the sizes in the profile."

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from synthlib import notebooks, params, paths
-from synthlib.jobs import MANIFEST, Job, is_finished, plan
-from synthlib.profiles import load_profile
+from synthlib import params, paths
+from synthlib.runner import notebooks
+from synthlib.runner.jobs import MANIFEST, Job, is_finished, plan
+from synthlib.runner.profiles import load_profile
 
 MAX_NOTEBOOK = 1_000_000  # bytes
 MAX_TABLE = 2_000_000  # bytes; predictions may be larger

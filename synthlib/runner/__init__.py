@@ -1,0 +1,1 @@
+"""Running the study: jobs and their keys, execution, reports and releases. Notebooks import none of it."""
