@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from synthlib.steps import Step
 from synthlib.tokens import Tokens
 from synthlib.train import Run
 
@@ -34,10 +35,8 @@ class State:
         Steps taken; the epoch, its batches and the learning rate follow from it.
     """
 
-    def __init__(
-        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, n_steps: int, device: torch.device
-    ) -> None:
-        self.model, self.optimizer, self.step = model, optimizer, 0
+    def __init__(self, model: torch.nn.Module, stepper: Step, n_steps: int, device: torch.device) -> None:
+        self.model, self.stepper, self.step = model, stepper, 0
         self.losses = torch.full((n_steps,), torch.nan, device=device)
         self.seconds = torch.zeros(n_steps, dtype=torch.float64)
 
@@ -45,7 +44,7 @@ class State:
         """Return tensors and numbers that :meth:`load_state_dict` takes, the random generators among them."""
         return {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
             "losses": self.losses,
             "seconds": self.seconds,
             "step": self.step,
@@ -56,7 +55,7 @@ class State:
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go back to where :meth:`state_dict` was called."""
         self.model.load_state_dict(values["model"])
-        self.optimizer.load_state_dict(values["optimizer"])
+        self.stepper.load_state_dict(values["optimizer"])
         self.losses.copy_(values["losses"])
         self.seconds.copy_(values["seconds"])
         self.step = values["step"]

@@ -54,49 +54,64 @@ class TextsOnDevice:
         self.lengths = torch.tensor(tokens.lengths, device=device)  # (N,)
         self.targets = None if targets is None else torch.tensor(targets, device=device)  # (N, K)
 
-    def take(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Return the token numbers (B, W) of ``rows``, their mask (B, W) and targets (B, K); W holds the longest."""
-        width = int(self.widths[rows].max())  # known on the host: nothing waits for the device
+    def locate(self, rows: np.ndarray) -> tuple[torch.Tensor, int]:
+        """Return the rows of a batch on the device (B,), and the width that holds the longest of its texts."""
         index = torch.from_numpy(rows)
         if self.ids.is_cuda:
             index = index.pin_memory().to(self.ids.device, non_blocking=True)
+        return index, int(self.widths[rows].max())  # the width is known on the host: nothing waits for the device
+
+    def take(self, index: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return the token numbers (B, W) of a batch, its mask (B, W) and its targets (B, K)."""
         ids = self.ids[:, :width][index].long()
         mask = torch.arange(width, device=ids.device) < self.lengths[index, None]
         return ids, mask, None if self.targets is None else self.targets[index]
 
 
-@contextmanager
-def only_used_rows(encoder: torch.nn.Module, ids: np.ndarray) -> Iterator[None]:
-    """Within, the encoder's word embedding has only the rows of the tokens in ``ids``.
+class UsedRows(torch.nn.Module):
+    """The rows of a word embedding for the tokens that some texts use.
 
-    Other rows get no gradient; leaving them out saves the optimiser most of its work on a processor (half of the
-    weights of a small encoder are such rows) and changes no prediction. After, the trained rows are put back.
+    The other rows get no gradient. Without them the optimiser has far less to do (half of a small encoder's weights
+    are such rows), and no prediction changes, but for weight decay on words that were never seen.
     """
+
+    def __init__(self, full: torch.nn.Embedding, ids: np.ndarray) -> None:
+        super().__init__()
+        used = torch.tensor(np.unique(ids), device=full.weight.device)  # (U,)
+        place = torch.zeros(full.num_embeddings, dtype=torch.long, device=used.device)
+        place[used] = torch.arange(len(used), device=used.device)
+        self.register_buffer("used", used, persistent=False)
+        self.register_buffer("place", place, persistent=False)  # (V,): where in ``weight`` a token stands
+        self.weight = torch.nn.Parameter(full.weight.detach()[used])  # (U, D)
+        self.full = [full]  # in a list: its weights are none of this module's
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the vectors (B, W, D) of token numbers (B, W)."""
+        return embedding(self.place[ids], self.weight)
+
+
+def use_rows(encoder: torch.nn.Module, ids: np.ndarray) -> None:
+    """Leave in the encoder's word embedding only the rows of the tokens in ``ids``; see :class:`UsedRows`."""
     full = encoder.get_input_embeddings()
-    if type(full) is not torch.nn.Embedding:
+    if type(full) is torch.nn.Embedding:  # some encoders have one of their own kind, with more in it
+        encoder.set_input_embeddings(UsedRows(full, ids))
+
+
+@contextmanager
+def all_rows(encoder: torch.nn.Module) -> Iterator[None]:
+    """Within, the encoder knows every word again, as for texts it was not trained on."""
+    small = encoder.get_input_embeddings()
+    if not isinstance(small, UsedRows):
         yield
         return
-    small = _RowsOfEmbedding(full, torch.tensor(np.unique(ids), device=full.weight.device))
-    encoder.set_input_embeddings(small)
+    (full,) = small.full
+    with torch.no_grad():
+        full.weight[small.used] = small.weight
+    encoder.set_input_embeddings(full)
     try:
         yield
     finally:
-        with torch.no_grad():
-            full.weight[small.used] = small.weight
-        encoder.set_input_embeddings(full)
-
-
-class _RowsOfEmbedding(torch.nn.Module):
-    def __init__(self, full: torch.nn.Embedding, used: torch.Tensor) -> None:
-        super().__init__()
-        place = torch.zeros(full.num_embeddings, dtype=torch.long, device=used.device)
-        place[used] = torch.arange(len(used), device=used.device)
-        self.register_buffer("used", used, persistent=False)  # (U,)
-        self.register_buffer("place", place, persistent=False)  # (V,)
-        self.weight = torch.nn.Parameter(full.weight.detach()[used])  # (U, D)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        return embedding(self.place[ids], self.weight)
+        encoder.set_input_embeddings(small)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,60 +18,13 @@ import torch
 from tqdm import tqdm
 
 from synthlib.checkpoint import Checkpoint, State, describe
-from synthlib.classifier import Classifier, TextsOnDevice, autocast, only_used_rows
+from synthlib.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
 from synthlib.encode import Encoder, load_encoder
+from synthlib.steps import Settings, learning_rate, make_step
 from synthlib.tokens import Tokens, draw_batches, tokenize
 from synthlib.train import Run
 
-PREDICTION_BATCH = 128
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How classifiers are fine-tuned; the same for every run of a call.
-
-    Attributes
-    ----------
-    encoder : str
-        As for :func:`synthlib.encode.load_encoder`.
-    pooling : str
-        ``cls``: the first token's last-layer state stands for the text; ``mean``: the mean over its tokens.
-    n_epochs, min_steps : int
-        A run passes ``n_epochs`` times over its rows, and again until it has taken ``min_steps`` steps: 150 texts in
-        batches of 64 are 3 steps an epoch, too few to learn from (Mosbach et al. 2021, section 5).
-    warmup_share : float
-        Share of the steps in which the learning rate rises to ``learning_rate``; then it falls to zero, both linearly.
-    max_grad_norm : float
-        A longer gradient is cut to this length.
-    max_length : int
-        Tokens of a text that are read.
-    weight_decay : float
-        AdamW's, on matrices only (not on biases and norms).
-    class_weights : tuple of float, optional
-        One a label: how much its texts count.
-    precision : str
-        ``bfloat16`` or ``float32`` matrix products; ``auto``: bfloat16 where the hardware has it.
-    """
-
-    encoder: str
-    pooling: Literal["cls", "mean"]
-    hidden_units: int
-    learning_rate: float
-    batch_size: int
-    n_epochs: int
-    min_steps: int
-    warmup_share: float
-    max_grad_norm: float
-    max_length: int
-    weight_decay: float
-    device: str
-    class_weights: tuple[float, ...] | None = None
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
-
-    def count_steps(self, n_rows: int) -> tuple[int, int]:
-        """Return the epochs of a run of ``n_rows`` texts, and the steps of each."""
-        n_batches = -(-n_rows // self.batch_size)
-        return max(self.n_epochs, -(-self.min_steps // n_batches)), n_batches
+PREDICTION_BATCH = {"cpu": 64, "cuda": 512}
 
 
 def fit_predict_texts(
@@ -126,136 +77,107 @@ def fit_predict_texts(
     targets = _as_probabilities(labels, n_labels)
     _check_runs(targets, runs)
     encoder = load_encoder(settings.encoder, settings.device)
-    tokens, test_tokens = (_tokenize(part, encoder, settings) for part in (texts, test_texts))
+    tokens, test_tokens = (tokenize_checked(part, encoder, settings) for part in (texts, test_texts))
     kept = Checkpoint(checkpoint, describe(settings, encoder.sha256, tokens, test_tokens, targets, runs))
+    n_seen = np.cumsum([len(run.rows) * settings.count_steps(len(run.rows))[0] for run in runs])
     results = []
-    n_seen = [len(run.rows) * settings.count_steps(len(run.rows))[0] for run in runs]
-    with tqdm(total=sum(n_seen), desc=progress, unit="text", disable=progress is None) as bar, _advice(settings):
+    bar = tqdm(total=int(n_seen[-1]), desc=progress, unit="text", mininterval=2, disable=progress is None)
+    with bar, _advice(settings), torch.random.fork_rng():  # the caller's random numbers are left alone
+        tuner = FineTuner(encoder, tokens, targets, settings)
         for number, run in enumerate(runs):
             result = kept.read_result(number)
             if result is None:
-                with torch.random.fork_rng():
-                    torch.manual_seed(run.seed)
-                    model = Classifier(encoder, settings.pooling, settings.hidden_units, n_labels)
-                    history = fit(model, tokens, targets, run, settings=settings, number=number, kept=kept, bar=bar)
-                result = predict_tokens(model, test_tokens, settings=settings), history
+                history = tuner.fit(run, number=number, kept=kept, bar=bar)
+                result = tuner.predict_tokens(test_tokens), history
                 kept.write_result(number, *result)
-            bar.update(sum(n_seen[: number + 1]) - bar.n)
+            bar.update(int(n_seen[number]) - bar.n)
             results.append(result)
-    return np.stack([probabilities for probabilities, _ in results]), pd.concat(
-        [h for _, h in results], ignore_index=True
-    )
+    probabilities, histories = zip(*results, strict=True)
+    return np.stack(probabilities), pd.concat(histories, ignore_index=True)
 
 
-def fit(
-    model: Classifier,
-    tokens: Tokens,
-    targets: np.ndarray,
-    run: Run,
-    *,
-    settings: Settings,
-    number: int,
-    kept: Checkpoint,
-    bar: tqdm,
-) -> pd.DataFrame:
-    """Train a classifier on the rows of run ``number`` and return its history; see :func:`fit_predict_texts`."""
-    device = next(model.parameters()).device
-    texts = TextsOnDevice(tokens, device, targets * np.float32(settings.class_weights or 1))
-    n_epochs, n_batches = settings.count_steps(len(run.rows))
-    n_steps = n_epochs * n_batches
-    learning_rates = [learning_rate(step, n_steps, settings) for step in range(n_steps)]
-    with only_used_rows(model.encoder, tokens.ids[run.rows]):
-        state = State(model, make_optimizer(model, settings), n_steps, device)
+class FineTuner:
+    """A classifier that is trained anew for every run, and asked afterwards.
+
+    Parameters
+    ----------
+    tokens : Tokens of N texts
+        All training texts of all runs.
+    targets : ndarray of float32, shape (N, K)
+        The probability of every label.
+    """
+
+    def __init__(self, encoder: Encoder, tokens: Tokens, targets: np.ndarray, settings: Settings) -> None:
+        self.encoder, self.tokens, self.settings = encoder, tokens, settings
+        self.device = encoder.device
+        self.model = Classifier(encoder, settings.pooling, settings.hidden_units, targets.shape[1])
+        use_rows(self.model.encoder, tokens.ids)
+        self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
+        weighted = targets * np.float32(settings.class_weights or 1)
+        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, weighted), settings)
+
+    def fit(self, run: Run, *, number: int, kept: Checkpoint, bar: tqdm) -> pd.DataFrame:
+        """Train on the rows of a run from its seed, and return its history; see :func:`fit_predict_texts`."""
+        n_epochs, n_batches = self.settings.count_steps(len(run.rows))
+        n_steps = n_epochs * n_batches
+        rates = [learning_rate(step, n_steps, self.settings) for step in range(n_steps)]
+        self._restart(run.seed)
+        state = State(self.model, self.step, n_steps, self.device)
         kept.read_state(number, state)
         start = time.perf_counter() - state.seconds.max().item()
-        model.train()
         while state.step < n_steps:
-            epoch, n_taken = divmod(state.step, n_batches)
-            rng = np.random.default_rng([run.seed, epoch])
-            batches = draw_batches(run.rows, tokens.widths, batch_size=settings.batch_size, rng=rng)
-            for n_rows in take_steps(state, batches[n_taken:], texts, learning_rates, settings):
-                state.seconds[state.step - 1] = time.perf_counter() - start
+            for rows in self._batches(run, state.step, n_batches):
+                state.losses[state.step] = self.step(rows, rates[state.step])
+                state.seconds[state.step] = time.perf_counter() - start
+                state.step += 1
                 kept.write_state(number, state)
-                bar.update(n_rows)
-            losses = state.losses[: state.step].cpu().numpy()
-            _check_losses(losses, number, settings)
+                bar.update(len(rows))
+            losses = state.losses[: state.step].cpu().numpy()  # here the device is waited for: once an epoch
+            _check_losses(losses, number, self.settings)
             bar.set_postfix(loss=f"{losses[-n_batches:].mean():.3f}")
-    steps = np.arange(n_steps)
-    columns = {"run": number, "step": steps, "epoch": steps // n_batches, "loss": losses}
-    return pd.DataFrame(columns | {"learning_rate": learning_rates, "seconds": state.seconds.numpy()})
+        steps = np.arange(n_steps)
+        columns = {"run": number, "step": steps, "epoch": steps // n_batches, "loss": losses}
+        return pd.DataFrame(columns | {"learning_rate": rates, "seconds": state.seconds.numpy()})
+
+    def _restart(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.model.encoder.load_state_dict(self.untrained)
+        self.model.hidden.reset_parameters()
+        self.model.output.reset_parameters()
+        self.model.train()
+        self.step.restart()
+
+    def _batches(self, run: Run, step: int, n_batches: int) -> list[np.ndarray]:
+        """Return the batches of the epoch of a step, from that step on."""
+        epoch, n_taken = divmod(step, n_batches)
+        rng = np.random.default_rng([run.seed, epoch])
+        batches = draw_batches(run.rows, self.tokens.widths, batch_size=self.settings.batch_size, rng=rng)
+        return batches[n_taken:]
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the probabilities (T, K) of texts, in the order given."""
+        return self.predict_tokens(tokenize_checked(texts, self.encoder, self.settings))
+
+    @torch.inference_mode()
+    def predict_tokens(self, tokens: Tokens) -> np.ndarray:
+        """Return the probabilities (T, K) of tokenised texts in their order; they are batched by length."""
+        self.model.eval()
+        texts = TextsOnDevice(tokens, self.device)
+        order = np.argsort(tokens.widths, kind="stable")
+        batch_size = PREDICTION_BATCH[self.device.type]
+        parts = []
+        with all_rows(self.model.encoder), autocast(self.device, self.settings.precision):
+            for start in range(0, len(order), batch_size):
+                ids, mask, _ = texts.take(*texts.locate(order[start : start + batch_size]))  # (B, W), (B, W)
+                parts.append(self.model(ids, mask).float().softmax(-1))  # (B, K)
+        probabilities = np.empty((len(order), self.model.output.out_features), dtype=np.float32)
+        if parts:
+            probabilities[order] = torch.cat(parts).cpu().numpy()
+        return probabilities
 
 
-def take_steps(
-    state: State, batches: list[np.ndarray], texts: TextsOnDevice, learning_rates: list[float], settings: Settings
-) -> Iterator[int]:
-    """Take one optimiser step a batch, and yield the number of its texts after each."""
-    model, optimizer = state.model, state.optimizer
-    for rows in batches:
-        ids, mask, targets = texts.take(rows)  # (B, W), (B, W), (B, K)
-        with autocast(ids.device, settings.precision):
-            logits = model(ids, mask)  # (B, K)
-        loss = cross_entropy(logits.float(), targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rates[state.step]
-        optimizer.step()
-        optimizer.zero_grad()
-        state.losses[state.step] = loss.detach()
-        state.step += 1
-        yield len(rows)
-
-
-def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy (nats) of logits (B, K) and target probabilities (B, K), weighted by class.
-
-    ``targets`` are probabilities times class weights. With one-hot probabilities this is what
-    ``torch.nn.functional.cross_entropy`` makes of label indices and a weight.
-    """
-    return -(targets * logits.log_softmax(-1)).sum() / targets.sum()
-
-
-def learning_rate(step: int, n_steps: int, settings: Settings) -> float:
-    """Return the learning rate of a step: it rises in equal parts over the warm-up, then falls to zero likewise."""
-    n_warmup = round(settings.warmup_share * n_steps)
-    share = (step + 1) / (n_warmup + 1) if step < n_warmup else (n_steps - step) / (n_steps - n_warmup)
-    return settings.learning_rate * share
-
-
-def make_optimizer(model: Classifier, settings: Settings) -> torch.optim.AdamW:
-    """Return AdamW; weight decay is on matrices only."""
-    weights = [w for w in model.parameters() if w.requires_grad]
-    groups = [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-
-
-@torch.inference_mode()
-def predict_tokens(model: Classifier, tokens: Tokens, *, settings: Settings) -> np.ndarray:
-    """Return the probabilities (T, K) of tokenised texts, in their order; they are batched by length."""
-    model.eval()
-    texts = TextsOnDevice(tokens, next(model.parameters()).device)
-    order = np.argsort(tokens.widths, kind="stable")
-    parts = []
-    for start in range(0, len(order), PREDICTION_BATCH):
-        ids, mask, _ = texts.take(order[start : start + PREDICTION_BATCH])
-        with autocast(ids.device, settings.precision):
-            logits = model(ids, mask)
-        parts.append(logits.float().softmax(-1))  # (B, K)
-    probabilities = np.empty((len(order), model.output.out_features), dtype=np.float32)
-    if parts:
-        probabilities[order] = torch.cat(parts).cpu().numpy()
-    return probabilities
-
-
-def predict(model: Classifier, texts: Sequence[str], encoder: Encoder, *, settings: Settings) -> np.ndarray:
-    """Return the probabilities (T, K) of texts, in the order given."""
-    return predict_tokens(model, _tokenize(texts, encoder, settings), settings=settings)
-
-
-def _tokenize(texts: Sequence[str], encoder: Encoder, settings: Settings) -> Tokens:
+def tokenize_checked(texts: Sequence[str], encoder: Encoder, settings: Settings) -> Tokens:
+    """Return the token numbers of texts for an encoder; ValueError if it cannot read ``max_length`` tokens."""
     positions = getattr(encoder.model.config, "max_position_embeddings", None) or settings.max_length
     most = min(positions, encoder.tokenizer.model_max_length)
     if settings.max_length > most:

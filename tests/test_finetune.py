@@ -1,6 +1,5 @@
 """Fine-tuning: loss falls, seeds decide, batches and buckets do not; a kill costs nothing; clear errors."""
 
-import copy
 import dataclasses
 import importlib.util
 import warnings
@@ -10,10 +9,10 @@ import pytest
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import checkpoint, finetune
-from synthlib.classifier import Classifier, TextsOnDevice, only_used_rows
+from synthlib import checkpoint, steps
+from synthlib.classifier import Classifier, TextsOnDevice, UsedRows, all_rows, use_rows
 from synthlib.encode import load_encoder
-from synthlib.finetune import Settings, fit_predict_texts, predict
+from synthlib.finetune import FineTuner, Settings, fit_predict_texts, tqdm
 from synthlib.tokens import draw_batches, tokenize
 from synthlib.train import Run
 
@@ -99,12 +98,14 @@ def test_a_small_run_takes_the_least_number_of_steps(settings):
 
 def test_bucketed_prediction_equals_one_by_one(settings):
     encoder = load_encoder(settings.encoder, "cpu")
-    model = Classifier(encoder, "mean", 16, 2)
-    together = predict(model, TEXTS, encoder, settings=settings)
-    alone = np.concatenate([predict(model, [text], encoder, settings=settings) for text in TEXTS])
+    seen = tokenize(TEXTS[:1], encoder.tokenizer, max_length=64)
+    tuner = FineTuner(encoder, seen, np.eye(1, 2, dtype=np.float32), settings)  # one text: other words are known too
+    assert len(tuner.model.encoder.get_input_embeddings().weight) < 11
+    together = tuner.predict(TEXTS)
+    alone = np.concatenate([tuner.predict([text]) for text in TEXTS])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert np.ptp(together[:, 0]) > 1e-3  # the tolerance tells texts apart
-    assert predict(model, [], encoder, settings=settings).shape == (0, 2)
+    assert tuner.predict([]).shape == (0, 2)
 
 
 def test_bfloat16_is_close_to_float32(settings, plain):
@@ -119,7 +120,7 @@ def test_one_hot_soft_labels_equal_hard_labels(settings):
     np.testing.assert_array_equal(hard[0], soft[0])
     logits, y = torch.randn(9, 3), torch.arange(9) % 3
     weights = torch.tensor([1.0, 2.0, 0.5])
-    ours = finetune.cross_entropy(logits, torch.eye(3)[y] * weights)
+    ours = steps.cross_entropy(logits, torch.eye(3)[y] * weights)
     torch.testing.assert_close(ours, torch.nn.functional.cross_entropy(logits, y, weights))
 
 
@@ -138,14 +139,15 @@ def test_equals_a_plain_loop_on_padded_batches(settings, tmp_path, kind):
             module.p = 0.0
         if hasattr(module, "dropout_prob"):
             module.dropout_prob = 0.0
-    torch.manual_seed(0)
-    model = Classifier(encoder, "mean", 16, 2)
-    other = copy.deepcopy(model)
     tokens = tokenize(TEXTS, encoder.tokenizer, max_length=64)
     targets, kept = np.eye(2, dtype=np.float32)[LABELS], checkpoint.Checkpoint(None, {})
-    bar = finetune.tqdm(disable=True)
     settings = dataclasses.replace(settings, n_epochs=1, weight_decay=0.0)
-    history = finetune.fit(model, tokens, targets, RUNS[0], settings=settings, number=0, kept=kept, bar=bar)
+    tuner = FineTuner(encoder, tokens, targets, settings)
+    other = Classifier(encoder, "mean", 16, 2)
+    torch.manual_seed(RUNS[0].seed)
+    other.hidden.reset_parameters()
+    other.output.reset_parameters()
+    history = tuner.fit(RUNS[0], number=0, kept=kept, bar=tqdm(disable=True))
     optimizer = torch.optim.AdamW(other.parameters(), weight_decay=0.0)
     batches = draw_batches(np.arange(96), tokens.widths, batch_size=16, rng=np.random.default_rng([1, 0]))
     for step, rows in enumerate(batches):
@@ -162,19 +164,23 @@ def test_equals_a_plain_loop_on_padded_batches(settings, tmp_path, kind):
         optimizer.param_groups[0]["lr"] = history["learning_rate"][step]
         optimizer.step()
         optimizer.zero_grad()
-    for name, weight in model.encoder.named_parameters():
+    with all_rows(tuner.model.encoder):
+        weights = dict(tuner.model.encoder.named_parameters())
+    for name, weight in weights.items():
         torch.testing.assert_close(weight, other.encoder.get_parameter(name), atol=1e-4, rtol=0)
 
 
 def test_only_the_used_rows_of_the_embedding_change(settings):
     model = load_encoder(settings.encoder, "cpu").model
     before = model.get_input_embeddings().weight.detach().clone()
-    with only_used_rows(model, np.array([[2, 7], [3, 7]])):
-        assert model.get_input_embeddings().weight.shape == (3, 16)
-        with torch.no_grad():
-            model.get_input_embeddings().weight += 1
-    difference = (model.get_input_embeddings().weight - before)[:, 0]
+    use_rows(model, np.array([[2, 7], [3, 7]]))
+    assert model.get_input_embeddings().weight.shape == (3, 16)
+    with torch.no_grad():
+        model.get_input_embeddings().weight += 1
+    with all_rows(model):
+        difference = (model.get_input_embeddings().weight - before)[:, 0]
     np.testing.assert_allclose(difference.detach(), np.isin(np.arange(len(before)), [2, 3, 7]), atol=1e-6)
+    assert isinstance(model.get_input_embeddings(), UsedRows)
 
 
 # --- batches ---
@@ -196,7 +202,8 @@ def test_every_text_is_seen_once_an_epoch_beside_texts_of_its_width():
 
 def test_a_batch_is_as_wide_as_its_longest_text_needs(settings):
     tokens = tokenize(["cat", "cat " * 20, "cat " * 40], load_encoder(settings.encoder, "cpu").tokenizer, max_length=64)
-    ids, mask, _ = TextsOnDevice(tokens, torch.device("cpu")).take(np.array([1, 0]))
+    texts = TextsOnDevice(tokens, torch.device("cpu"))
+    ids, mask, _ = texts.take(*texts.locate(np.array([1, 0])))
     assert ids.shape == mask.shape == (2, 24) and mask.sum(1).tolist() == [22, 3]
 
 
@@ -332,6 +339,7 @@ def test_a_trainer_of_transformers_agrees_within_noise(settings, tmp_path):
         f1["ours"].append((probabilities[0].argmax(-1) == test_labels).mean())
         torch.manual_seed(seed)
         model = _Wrapped(Classifier(encoder, "mean", 16, 2))
+        asked = FineTuner(encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64), np.eye(2)[LABELS], settings)
         arguments = TrainingArguments(
             output_dir=str(tmp_path),
             learning_rate=settings.learning_rate,
@@ -352,7 +360,8 @@ def test_a_trainer_of_transformers_agrees_within_noise(settings, tmp_path):
             return {**made, "labels": torch.tensor([row["labels"] for row in batch])}
 
         Trainer(model, arguments, train_dataset=rows, data_collator=collate).train()
-        predicted = predict(model.inner, test_texts, encoder, settings=settings).argmax(-1)
+        asked.model = model.inner  # asked with our prediction
+        predicted = asked.predict(test_texts).argmax(-1)
         f1["trainer"].append((predicted == test_labels).mean())
     assert abs(np.mean(f1["ours"]) - np.mean(f1["trainer"])) < 0.1, f1
 
