@@ -90,7 +90,7 @@ def draw_batches(
     >>> widths = np.array([16, 32, 16, 32, 16, 32])
     >>> batches = draw_batches(np.arange(6), widths, batch_size=3, rng=np.random.default_rng(0))
     >>> [sorted(batch.tolist()) for batch in batches]
-    [[0, 2, 4], [1, 3, 5]]
+    [[1, 3, 5], [0, 2, 4]]
     """
     shuffled = rng.permutation(rows)
     batches = []
