@@ -75,7 +75,7 @@ def fit_predict_texts(
         The device has too little memory; the message says what to lower.
     """
     targets = _as_probabilities(labels, n_labels)
-    _check_runs(targets, runs)
+    _check_runs(targets, runs, settings.class_weights)
     encoder = load_encoder(settings.encoder, settings.device)
     tokens, test_tokens = (tokenize_checked(part, encoder, settings) for part in (texts, test_texts))
     kept = Checkpoint(checkpoint, describe(settings, encoder.sha256, tokens, test_tokens, targets, runs))
@@ -136,6 +136,7 @@ class FineTuner:
             _check_losses(losses, number, self.settings)
             bar.set_postfix(loss=f"{losses[-n_batches:].mean():.3f}")
         steps = np.arange(n_steps)
+        losses = state.losses.cpu().numpy()
         columns = {"run": number, "step": steps, "epoch": steps // n_batches, "loss": losses}
         return pd.DataFrame(columns | {"learning_rate": rates, "seconds": state.seconds.numpy()})
 
@@ -201,7 +202,11 @@ def _as_probabilities(labels: np.ndarray, n_labels: int) -> np.ndarray:
     return labels.astype(np.float32)
 
 
-def _check_runs(targets: np.ndarray, runs: Sequence[Run]) -> None:
+def _check_runs(targets: np.ndarray, runs: Sequence[Run], class_weights: tuple[float, ...] | None) -> None:
+    if not runs:
+        raise ValueError("no runs to train")
+    if class_weights and len(class_weights) != targets.shape[1]:
+        raise ValueError(f"{len(class_weights)} class_weights for {targets.shape[1]} labels")
     for number, run in enumerate(runs):
         missing = np.flatnonzero(targets[run.rows].sum(0) == 0).tolist()
         if missing:

@@ -243,6 +243,18 @@ def test_kill_and_resume_equals_an_uninterrupted_run(settings, tmp_path, monkeyp
     ]
 
 
+def test_a_run_that_was_trained_but_not_asked_is_only_asked(settings, tmp_path, monkeypatch, plain):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "SAVE_SECONDS", 0.0)
+        patch.setattr(FineTuner, "predict_tokens", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, checkpoint=tmp_path)
+    interrupt(monkeypatch, 1)
+    probabilities, history = run(settings, checkpoint=tmp_path)
+    np.testing.assert_array_equal(probabilities, plain[0])
+    np.testing.assert_array_equal(history["loss"], plain[1]["loss"])
+
+
 def test_finished_runs_are_not_trained_again(settings, tmp_path, monkeypatch):
     first = run(settings, checkpoint=tmp_path)
     interrupt(monkeypatch, 1)
@@ -265,6 +277,10 @@ def test_a_checkpoint_of_another_configuration_is_refused(settings, tmp_path):
 def test_bad_labels_are_refused(settings):
     with pytest.raises(ValueError, match=r"run 0 has 40 rows but none of label\(s\) \[1\] of 0\.\.1"):
         run(settings, runs=[Run(np.flatnonzero(LABELS == 0)[:40], 0)])
+    with pytest.raises(ValueError, match="no runs to train"):
+        run(settings, runs=[])
+    with pytest.raises(ValueError, match="3 class_weights for 2 labels"):
+        run(settings, class_weights=(1.0, 2.0, 3.0))
     with pytest.raises(ValueError, match="1 label"):
         run(settings, labels=np.zeros(96, dtype=int), n_labels=1)
     with pytest.raises(ValueError, match=r"label\(s\) \[1\] are not of 0\.\.2|none of label"):
@@ -333,10 +349,10 @@ def test_a_trainer_of_transformers_agrees_within_noise(settings, tmp_path):
     encoder = load_encoder(settings.encoder, "cpu")
     test_texts, test_labels = make_texts(200, seed=9)
     rows = [{"ids": i, "labels": int(y)} for i, y in enumerate(LABELS)]
-    f1 = {"ours": [], "trainer": []}
+    accuracy = {"ours": [], "trainer": []}
     for seed in range(3):
         probabilities, _ = run(settings, runs=[Run(np.arange(96), seed)], test=test_texts, n_epochs=6)
-        f1["ours"].append((probabilities[0].argmax(-1) == test_labels).mean())
+        accuracy["ours"].append((probabilities[0].argmax(-1) == test_labels).mean())
         torch.manual_seed(seed)
         model = _Wrapped(Classifier(encoder, "mean", 16, 2))
         asked = FineTuner(encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64), np.eye(2)[LABELS], settings)
@@ -362,8 +378,8 @@ def test_a_trainer_of_transformers_agrees_within_noise(settings, tmp_path):
         Trainer(model, arguments, train_dataset=rows, data_collator=collate).train()
         asked.model = model.inner  # asked with our prediction
         predicted = asked.predict(test_texts).argmax(-1)
-        f1["trainer"].append((predicted == test_labels).mean())
-    assert abs(np.mean(f1["ours"]) - np.mean(f1["trainer"])) < 0.1, f1
+        accuracy["trainer"].append((predicted == test_labels).mean())
+    assert abs(np.mean(accuracy["ours"]) - np.mean(accuracy["trainer"])) < 0.1, f1
 
 
 class _Wrapped(torch.nn.Module):
