@@ -24,6 +24,7 @@ from synthlib.devices import pick_device
 PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_LENGTH = 256
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,14 @@ def load_encoder(name: str, device: str) -> Encoder:
     Raises
     ------
     ValueError
-        The name is none of these, or the packaged weights are not the expected ones.
+        The name is none of these, a folder has no weights or no tokenizer, or the packaged weights are not the
+        expected ones.
     """
     device = torch.device(pick_device(device))
     location, revision = _locate(name)
+    sha256 = fingerprint(name)
+    if revision is None and not any(Path(location).joinpath(file).is_file() for file in TOKENIZER_FILES):
+        raise ValueError(f"encoder folder {location} has no tokenizer (one of {', '.join(TOKENIZER_FILES)})")
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -69,7 +74,7 @@ def load_encoder(name: str, device: str) -> Encoder:
     finally:
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.enable_progress_bar()
-    return Encoder(name, fingerprint(name), tokenizer, model, device)
+    return Encoder(name, sha256, tokenizer, model, device)
 
 
 def fingerprint(name: str) -> str:

@@ -76,15 +76,38 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
         path = FOLDER / f"{name}.parquet"
         check_shipped(path)
         return read(path, encoder=encoder)
-    task = load_task(name)
-    frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
-    frame = select(frame, find_pool(frame, task))
+    frame = load_texts(name, source)
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
     digest = hashlib.sha256(rows + encoder.encode()).hexdigest()[:16]
     path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
     if not path.is_file():
         write(path, frame, encoder=encoder, device="auto")
     return read(path, encoder=encoder)
+
+
+def load_texts(name: str, source: str) -> pd.DataFrame:
+    """Return the real texts of a task whose features :func:`load` gives, in the same order.
+
+    Parameters
+    ----------
+    source : str
+        ``folder`` or ``hub``.
+
+    Returns
+    -------
+    texts : DataFrame
+        text, key, label, split, evaluation, pool and what else the source has.
+
+    Raises
+    ------
+    ValueError
+        The source has no texts.
+    """
+    if source == "features":
+        raise ValueError("source 'features' has no texts; use folder (SYNTHLIB_DATA) or hub")
+    task = load_task(name)
+    frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
+    return select(frame, find_pool(frame, task))
 
 
 def read(path: str | Path, *, encoder: str) -> FeatureTable:

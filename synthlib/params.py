@@ -107,8 +107,32 @@ class Generate(Params):
     confidence: Share
 
 
+class FineTuning(BaseModel):
+    """How 03_train fine-tunes encoders; the fields are those of :class:`synthlib.finetune.Settings`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    pooling: Literal["cls", "mean"]
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    batch_size: Count
+    n_epochs: Count
+    min_steps: Annotated[int, Field(ge=0)]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    max_length: Annotated[int, Field(ge=8)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+
+
+def _checked_fine_tuning(values: dict[str, Any]) -> dict[str, Any]:
+    return check(FineTuning, values).model_dump() if values else {}
+
+
 class Train(Params):
-    """03_train: classifiers of one task from every source, by seed."""
+    """03_train: classifiers of one task from every source, by seed.
+
+    ``fine_tuning`` is empty (a hidden layer on the frozen encoder is trained) or holds the fields of
+    :class:`FineTuning`; then texts are needed, and the frozen learning rate, decay, steps and batch size are not used.
+    """
 
     task: TaskName
     source: Source
@@ -122,9 +146,16 @@ class Train(Params):
     batch_size: Count
     curve_sizes: list[Count]
     mixing_sizes: list[Annotated[int, Field(ge=0)]]
+    fine_tuning: Annotated[dict[str, Any], AfterValidator(_checked_fine_tuning)]
     n_resamples: Resamples
     confidence: Share
     device: str
+
+    @model_validator(mode="after")
+    def _fine_tuning_has_texts(self) -> Self:
+        if self.fine_tuning and self.source == "features":
+            raise ValueError("fine_tuning needs texts, source 'features' has none: set source to folder or hub")
+        return self
 
 
 class TaskSubjectivity(Params):

@@ -22,6 +22,14 @@ def open_output(p: Params) -> Path:
     return folder
 
 
+def find_checkpoint(p: Params) -> Path | None:
+    """Return the folder for unfinished work of a long job; None for a notebook opened by hand.
+
+    It is not in the job's own folder, which is emptied when a failed job is run again.
+    """
+    return RESULTS / "cache" / "checkpoints" / Path(p.output).name if p.output else None
+
+
 def find_input(p: Params, stage: str, cell: str = "all") -> Path:
     """Return the folder of an earlier stage's cell.
 

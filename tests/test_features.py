@@ -215,3 +215,14 @@ def test_texts_of_ones_own_get_a_pool_of_their_own(tmp_path, monkeypatch):
     MADE_UP.assign(label="joy").to_parquet(tmp_path / "tweet_emotion.parquet")
     with pytest.warns(UserWarning):
         assert set(features.load("tweet_emotion", "folder", encoder).rows["label"]) == {"joy"}
+
+
+def test_texts_come_in_the_order_of_their_features(tmp_path, monkeypatch):
+    MADE_UP.sample(frac=1, random_state=0).to_parquet(tmp_path / "tweet_emotion.parquet")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
+    texts = features.load_texts("tweet_emotion", "folder")
+    assert texts["key"].tolist() == features.read(FIXTURE, encoder=ENCODER).rows["key"].tolist()
+    assert texts.set_index("key")["text"].to_dict() == MADE_UP.set_index("key")["text"].to_dict()
+    with pytest.raises(ValueError, match="'features' has no texts"):
+        features.load_texts("tweet_emotion", "features")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -66,6 +67,28 @@ def test_unknown_sources_and_settings_are_refused():
     for change in ({"sources": ["zero_shots"]}, {"source": "features "}, {"sources": ["real", "real"]}):
         with pytest.raises(ValueError, match="Train: 1 bad"):
             params.check(params.Train, train | change)
+
+
+def test_fine_tuning_is_empty_or_complete_and_needs_texts():
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "finetuned.yaml"))
+    train = next(cell.params for cell in cells if cell.stage == "train").model_dump()
+    assert train["fine_tuning"]["learning_rate"] == 5e-5 and train["curve_sizes"] == train["mixing_sizes"] == []
+    assert set(train["fine_tuning"]) == set(params.FineTuning.model_fields)
+    assert params.check(params.Train, train | {"fine_tuning": {}, "source": "features"}).fine_tuning == {}
+    for change, message in (
+        ({"source": "features"}, "fine_tuning needs texts"),
+        ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 9 bad"),
+        ({"fine_tuning": train["fine_tuning"] | {"epochs": 3}}, "epochs: Extra inputs"),
+        ({"fine_tuning": train["fine_tuning"] | {"learning_rate": "5e-5"}}, "write 5.0e-5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            params.check(params.Train, train | change)
+
+
+def test_fine_tuning_fields_are_settings_of_the_engine():
+    from synthlib.finetune import Settings
+
+    assert set(params.FineTuning.model_fields) <= {field.name for field in dataclasses.fields(Settings)}
 
 
 @pytest.mark.parametrize("path", sorted(paths.PARAMS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -57,3 +57,8 @@ def test_the_plan_counts_rows_and_trains_nothing_twice(planned):
 def test_no_real_rows_alone_is_not_a_run(planned):
     plan, _ = planned
     assert plan[(plan["experiment"] == "mixing") & (plan["source"] == "real")]["n_per_label"].min() == 2
+
+
+def test_without_curves_there_are_the_main_sources_only(frames):
+    plan, runs = plan_runs(*frames, sources=["real", "pool"], curve_sizes=[], mixing_sizes=[], n_seeds=2, seed=1)
+    assert plan["experiment"].unique().tolist() == ["main"] and len(plan) == len(runs) == 4

@@ -1,0 +1,150 @@
+"""What a fine-tuning leaves on disk, so that after a kill it goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from synthlib.steps import Step
+from synthlib.tokens import Tokens
+from synthlib.train import Run
+
+SAVE_SECONDS = 120.0  # the run under way is written at most so often
+
+
+class State:
+    """Where a run stands: all that its next step depends on.
+
+    Attributes
+    ----------
+    losses : Tensor of float32, shape (n_steps,), on the device
+        Of the steps taken; NaN for those to come.
+    seconds : Tensor of float64, shape (n_steps,), on the host
+        From the beginning of the run to each step's end.
+    step : int
+        Steps taken; the epoch, its batches and the learning rate follow from it.
+    """
+
+    def __init__(self, model: torch.nn.Module, stepper: Step, n_steps: int, device: torch.device) -> None:
+        self.model, self.stepper, self.step = model, stepper, 0
+        self.losses = torch.full((n_steps,), torch.nan, device=device)
+        self.seconds = torch.zeros(n_steps, dtype=torch.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors and numbers that :meth:`load_state_dict` takes, the random generators among them."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "losses": self.losses,
+            "seconds": self.seconds,
+            "step": self.step,
+            "rng": torch.get_rng_state(),
+            "rng_cuda": torch.cuda.get_rng_state() if self.losses.is_cuda else None,
+        }
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Go back to where :meth:`state_dict` was called."""
+        self.model.load_state_dict(values["model"])
+        self.stepper.load_state_dict(values["optimizer"])
+        self.losses.copy_(values["losses"])
+        self.seconds.copy_(values["seconds"])
+        self.step = values["step"]
+        torch.set_rng_state(values["rng"])
+        if self.losses.is_cuda:
+            torch.cuda.set_rng_state(values["rng_cuda"])
+
+
+def describe(
+    settings: Any, encoder: str, texts: Tokens, test_texts: Tokens, targets: np.ndarray, runs: Sequence[Run]
+) -> dict[str, Any]:
+    """Return what decides the result of a fine-tuning: its settings, and hashes of everything else."""
+    drawn = [array for run in runs for array in (run.rows, np.array([len(run.rows), run.seed]))]
+    return {
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()},
+        "encoder_sha256": encoder,
+        "texts_sha256": _hash(texts.ids, texts.lengths),
+        "test_texts_sha256": _hash(test_texts.ids, test_texts.lengths),
+        "labels_sha256": _hash(targets),
+        "runs_sha256": _hash(*drawn),
+    }
+
+
+class Checkpoint:
+    """A folder of finished runs and of the one under way; with no folder nothing is read or written.
+
+    Raises
+    ------
+    ValueError
+        The folder is of another configuration; the message says in what it differs.
+    """
+
+    def __init__(self, folder: str | Path | None, configuration: dict[str, Any]) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.saved = time.monotonic()
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "configuration.json"
+        if path.is_file():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            differing = [name for name, value in configuration.items() if before.get(name) != value]
+            if differing:
+                changes = "; ".join(f"{name} {before.get(name)!r}, not {configuration[name]!r}" for name in differing)
+                raise ValueError(f"checkpoint {folder} is of another configuration: {changes}; name another folder")
+        _write(path, lambda file: file.write(json.dumps(configuration, indent=1).encode()))
+
+    def read_result(self, number: int) -> tuple[np.ndarray, pd.DataFrame] | None:
+        """Return the probabilities (T, K) and the history of a finished run; None if it is not finished."""
+        path = self._path(number, "npz")
+        if path is None or not path.is_file():
+            return None
+        with np.load(path) as values:
+            history = pd.DataFrame({name: values[name] for name in values.files if name != "probabilities"})
+            return values["probabilities"], history
+
+    def write_result(self, number: int, probabilities: np.ndarray, history: pd.DataFrame) -> None:
+        """Keep a finished run; its state is no longer needed."""
+        if (path := self._path(number, "npz")) is not None:
+            columns = {name: history[name].to_numpy() for name in history}
+            _write(path, lambda file: np.savez(file, probabilities=probabilities, **columns))
+            self._path(number, "pt").unlink(missing_ok=True)
+
+    def read_state(self, number: int, state: State) -> None:
+        """Bring a run to where it was last written, if it was."""
+        if (path := self._path(number, "pt")) is not None and path.is_file():
+            state.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+
+    def write_state(self, number: int, state: State) -> None:
+        """Keep where a run stands, if that was not done for :data:`SAVE_SECONDS`."""
+        path = self._path(number, "pt")
+        if path is not None and time.monotonic() - self.saved >= SAVE_SECONDS:
+            _write(path, lambda file: torch.save(state.state_dict(), file))
+            self.saved = time.monotonic()
+
+    def _path(self, number: int, suffix: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"run-{number:04d}.{suffix}"
+
+
+def _write(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write a file in one step: after a kill there is the old one or the new one, never a part."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        write(file)
+    temporary.replace(path)
+
+
+def _hash(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
