@@ -121,3 +121,18 @@ def test_stages_come_after_those_they_need():
     for name, stage in params.STAGES.items():
         assert seen.issuperset(stage.needs), name
         seen.add(name)
+
+
+def test_a_profile_takes_over_what_its_base_sets_value_by_value(tmp_path):
+    base = paths.PARAMS / "companion.yaml"
+    (tmp_path / "companion.yaml").write_text(base.read_text())
+    (tmp_path / "mine.yaml").write_text(
+        "base: companion.yaml\nname: mine\nshared: {seed: 5}\nstages: {train: {n_seeds: 2}}\n"
+    )
+    mine, companion = profiles.load_profile(tmp_path / "mine.yaml"), profiles.load_profile(base)
+    assert (mine.name, mine.shown_task, mine.tasks) == ("mine", companion.shown_task, companion.tasks)
+    assert mine.shared == companion.shared | {"seed": 5}
+    assert mine.stages == companion.stages | {"train": companion.stages["train"] | {"n_seeds": 2}}
+    (tmp_path / "companion.yaml").write_text("base: mine.yaml\n")
+    with pytest.raises(ValueError, match="mine.yaml is its own base: mine.yaml -> companion.yaml -> mine.yaml"):
+        profiles.load_profile(tmp_path / "mine.yaml")

@@ -14,6 +14,8 @@ from synthlib.params import Params, Stage, TaskName, TaskNames, check
 
 #: Names that the runner fills in; a stage's own values may not set them.
 _FILLED = ("task", "inputs", "output")
+#: Files of params/ that are no profiles.
+_NO_PROFILES = ("prompts.yaml", "prices.yaml")
 #: Folders of results/ that belong to no profile.
 _RESERVED = ("cache", "interactive")
 
@@ -48,24 +50,18 @@ class Cell:
 def load_profile(path: str | Path) -> Profile:
     """Return the profile of a yaml file, its own fields checked (its cells are checked by :func:`expand`).
 
+    With ``base: other.yaml`` (in the same folder) a profile takes over all values of another one that it does not set:
+    field by field, and within ``shared`` and each stage value by value.
+
     Raises
     ------
     FileNotFoundError
         There is no such file; the message names the profiles there are.
     ValueError
-        It is not a mapping, or a field is missing or unknown.
+        It is not a mapping, or a field is missing or unknown, or profiles are each other's base.
     """
     path = Path(path)
-    if not path.is_file():
-        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name != "prompts.yaml")
-        raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: not a mapping of names to values")
-    profile = check(Profile, values)
+    profile = check(Profile, _read(path, ()))
     if profile.name in _RESERVED:
         raise ValueError(f"{path}: the name {profile.name!r} is taken: results/{profile.name} holds other things")
     if "tasks" not in profile.shared:
@@ -78,6 +74,26 @@ def load_profile(path: str | Path) -> Profile:
     if unknown:
         raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
     return profile
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path in above:
+        raise ValueError(f"{path.name} is its own base: {' -> '.join(p.name for p in (*above, path))}")
+    if not path.is_file():
+        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name not in _NO_PROFILES)
+        raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: not a mapping of names to values")
+    if "base" not in values:
+        return values
+    base = _read(path.parent / str(values.pop("base")), (*above, path))
+    own_stages = values.get("stages") or {}
+    stages = {name: base["stages"].get(name, {}) | (own_stages.get(name) or {}) for name in base["stages"] | own_stages}
+    return base | values | {"shared": base["shared"] | (values.get("shared") or {}), "stages": stages}
 
 
 def expand(profile: Profile) -> list[Cell]:
