@@ -134,5 +134,5 @@ def test_a_profile_takes_over_what_its_base_sets_value_by_value(tmp_path):
     assert mine.shared == companion.shared | {"seed": 5}
     assert mine.stages == companion.stages | {"train": companion.stages["train"] | {"n_seeds": 2}}
     (tmp_path / "companion.yaml").write_text("base: mine.yaml\n")
-    with pytest.raises(ValueError, match="mine.yaml is its own base: mine.yaml -> companion.yaml -> mine.yaml"):
+    with pytest.raises(ValueError, match=r"mine\.yaml is its own base: mine\.yaml -> companion\.yaml -> mine\.yaml"):
         profiles.load_profile(tmp_path / "mine.yaml")
