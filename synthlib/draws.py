@@ -51,7 +51,7 @@ def draw_request(
     """
     check_prompts(task, wording)
     check_label(task, setting, label, n)
-    stream = _stream(seed, task.name, setting, label)
+    stream = stream_of(seed, task.name, setting, label)
     dimensions = len(task.attributes) + len(task.draws) + _N_OTHER
     shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
     attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
@@ -99,7 +99,8 @@ def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _stream(*parts: object) -> int:
+def stream_of(*parts: object) -> int:
+    """Return a seed that depends on all parts and nothing else."""
     return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big")
 
 

@@ -16,6 +16,8 @@ from synthlib.params import Params, Stage, TaskName, TaskNames, check
 _FILLED = ("task", "inputs", "output")
 #: Folders of results/ that belong to no profile.
 _RESERVED = ("cache", "interactive")
+#: Files of params/ that are no profiles.
+_NO_PROFILES = ("prompts.yaml", "prices.yaml")
 
 
 class Profile(BaseModel):
@@ -57,7 +59,7 @@ def load_profile(path: str | Path) -> Profile:
     """
     path = Path(path)
     if not path.is_file():
-        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name != "prompts.yaml")
+        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name not in _NO_PROFILES)
         raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
