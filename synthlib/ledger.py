@@ -1,4 +1,4 @@
-"""What texts cost: before a run, estimated from its plan, and after it, counted from its answers."""
+"""What texts have cost: counted from the answers that came for them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from synthlib.backends import Llm, Price
-from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls
+from synthlib.conversations import Outcome
 
 BROKEN = ("refusal", "empty", "cut_off")
 COUNTS = ["texts", "missing", *BROKEN, "answers", "new", "prompt_tokens", "answer_tokens", "cost_usd", "new_usd"]
-
-
-def estimate_costs(conversations: Sequence[Conversation], brief: Brief, *, price: Price | None) -> pd.DataFrame:
-    """Return about what conversations will cost if nothing is stored yet and no answer is broken.
-
-    Parameters
-    ----------
-    price : Price or None
-        None: unknown, and so are the costs.
-
-    Returns
-    -------
-    costs : DataFrame
-        A row a setting: task, setting, calls, prompt_tokens, answer_tokens (:func:`estimate_calls`), prompt_usd,
-        answer_usd, cost_usd (NaN: unknown).
-    """
-    rows: dict[str, np.ndarray] = {}
-    for conversation in conversations:
-        tokens = estimate_calls(conversation, brief)  # (T, 2)
-        setting = conversation.requests[0].setting
-        rows[setting] = rows.get(setting, np.zeros(3, dtype=int)) + np.array([len(tokens), *tokens.sum(0)])
-    costs = pd.DataFrame.from_dict(rows, orient="index", columns=["calls", "prompt_tokens", "answer_tokens"])
-    costs = costs.rename_axis("setting").reset_index()
-    for kind in ("prompt", "answer"):
-        usd = np.nan if price is None else getattr(price, f"{kind}_usd")
-        costs[f"{kind}_usd"] = costs[f"{kind}_tokens"] * usd / 1e6
-    costs.insert(0, "task", brief.task.name)
-    return costs.assign(cost_usd=costs["prompt_usd"] + costs["answer_usd"])
 
 
 def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -74,28 +45,17 @@ def count_replayed(corpus: pd.DataFrame) -> pd.DataFrame:
     return ledger.assign(**{name: 0.0 if name.endswith("usd") else 0 for name in COUNTS[1:]}, seconds=np.nan)
 
 
-def describe_costs(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
-    """Return an estimate as text to read: the table, its sum, the price and what is assumed."""
-    shown = costs.copy()
-    for name in ("prompt_usd", "answer_usd", "cost_usd"):
-        shown[name] = [say_usd(usd) for usd in costs[name]]
-    at = llm.base_url or "OpenAI"
-    lines = [
-        shown.to_string(index=False),
-        "",
-        f"Sum: {costs['calls'].sum():,} calls, {say_usd(costs['cost_usd'].sum(skipna=False))}",
-    ]
-    if price is None:
-        lines.append(f"The price of {llm.model} at {at} is unknown; params/prices.yaml does not list it.")
-    else:
-        lines.append(
-            f"Price of {llm.model} at {at}, noted {price.noted}: USD {price.prompt_usd:g} for a million tokens of "
-            f"prompt, {price.answer_usd:g} of answer."
-        )
-    lines.append(
-        "Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, nothing stored, none broken."
+def describe_ledger(ledger: pd.DataFrame) -> str:
+    """Return the sums of a ledger as a sentence or two."""
+    sums = ledger.drop(columns=["setting", "label"]).sum(skipna=False)
+    if not sums["answers"]:
+        return "No model was asked: USD 0."
+    spent, spent_now = say_usd(sums["cost_usd"]), say_usd(sums["new_usd"])
+    broken = ", ".join(f"{sums[kind]:.0f} {kind}" for kind in BROKEN)
+    return (
+        f"{sums['answers']:,.0f} answers ({spent}), {sums['new']:,.0f} of them asked for in this run ({spent_now}). "
+        f"Broken answers: {broken}; {sums['missing']:.0f} texts are missing."
     )
-    return "\n".join(lines)
 
 
 def say_usd(usd: float | None) -> str:

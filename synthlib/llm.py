@@ -206,7 +206,7 @@ class Asker:
     def _refusal(self, error: openai.APIStatusError, sent_at: float) -> Exception:
         """Return what to raise for an HTTP error: worth another try or not."""
         status, after = error.status_code, _retry_after(error.response.headers)
-        reason = f"HTTP {status}: {_redact(error.message)}"
+        reason = _redact(error.message)
         if status == 429:
             self.gate.refused(sent_at, min(after, MOST_PATIENCE))
         if after > MOST_PATIENCE:

@@ -1,6 +1,7 @@
 """The store of calls: one row a question put to a language model, written before it is sent and when its answer is in.
 
-A SQLite file in WAL mode, synced at every commit. A row's state says what is known of it:
+A SQLite file in WAL mode. What is committed survives the death of the process; if the machine itself loses power, the
+last moments may be lost. A row's state says what is known of it:
 
 - ``sent``: on its way. Found so at the next start, its process died; it may have been paid, and is asked again.
 - ``unanswered``: every send so far failed; asked again.
@@ -233,7 +234,7 @@ def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=60)
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA synchronous = NORMAL")
         db.execute("BEGIN IMMEDIATE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
