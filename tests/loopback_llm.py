@@ -20,7 +20,7 @@ class Ledger:
     """The server's own count: the witness of what was paid.
 
     ``requests`` are all bodies in order of arrival, ``times`` when they came; ``paid`` counts the answers written for
-    each list of messages (as JSON), whether or not they came through; ``most_in_flight`` is the peak of requests at once.
+    each list of messages (as JSON), whether or not they came through; ``most_in_flight`` is the peak of requests.
     """
 
     requests: list[dict] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(STATUS.get(wrong, 401), {"error": {"message": said, "code": None}}, wrong)
         time.sleep(3.0 if wrong == "slow" else self.server.seconds)
         with self.server.ledger.lock:
-            self.server.ledger.paid[json.dumps(body["messages"])] += 1
+            self.server.ledger.paid[json.dumps(body["messages"], sort_keys=True)] += 1
         if wrong == "dropped":
             self.close_connection = True
             return self.connection.close()
