@@ -15,7 +15,7 @@ import numpy as np
 
 from synthlib.backends import TOKENS_PER_MESSAGE, TOKENS_PER_WORD, estimate_tokens
 from synthlib.calls import Answer
-from synthlib.draws import draw_request, stream_of
+from synthlib.draws import draw_requests, stream_of
 from synthlib.prompts import Request, render
 from synthlib.rate import StoppedError
 from synthlib.tasks import Task, Wording
@@ -88,32 +88,32 @@ def plan(
     ValueError
         A request cannot be drawn (:func:`synthlib.draws.draw_request`).
     """
-    names = brief.task.label_names
     conversations = []
     for setting in settings:
+        drawn = {label: _draw(brief, setting, label, n_per_label) for label in brief.task.label_names}
+        queues = {f"{setting}/{label}": requests for label, requests in drawn.items()}
         if labels == "mixed":
-            queues = {setting: list(_mix(brief, setting, n_per_label))}
-        else:
-            queues = {f"{setting}/{label}": [(label, n) for n in range(1, n_per_label + 1)] for label in names}
+            queues = {setting: list(_mix(drawn, stream_of(brief.seed, brief.task.name, setting, "order of labels")))}
         for name, queue in queues.items():
             for start in range(0, len(queue), texts_per_conversation):
-                chosen = queue[start : start + texts_per_conversation]
-                drawn = [replace(_draw(brief, setting, *pair), turn=turn) for turn, pair in enumerate(chosen, 1)]
-                conversations.append(Conversation(f"{name}/{start // texts_per_conversation + 1}", tuple(drawn)))
+                chosen = enumerate(queue[start : start + texts_per_conversation], 1)
+                turns = tuple(replace(request, turn=turn) for turn, request in chosen)
+                conversations.append(Conversation(f"{name}/{start // texts_per_conversation + 1}", turns))
     return conversations
 
 
-def _mix(brief: Brief, setting: str, n_per_label: int) -> Iterator[tuple[str, int]]:
-    names = brief.task.label_names
-    stream = stream_of(brief.seed, brief.task.name, setting, "order of labels")
-    for n in range(1, n_per_label + 1):
-        for place in np.random.default_rng([stream, n]).permutation(len(names)):
-            yield names[place], n
+def _mix(drawn: Mapping[str, Sequence[Request]], stream: int) -> Iterator[Request]:
+    for n, requests in enumerate(zip(*drawn.values(), strict=True), 1):
+        for place in np.random.default_rng([stream, n]).permutation(len(requests)):
+            yield requests[place]
 
 
-def _draw(brief: Brief, setting: str, label: str, n: int) -> Request:
+def _draw(brief: Brief, setting: str, label: str, n_requests: int) -> list[Request]:
+    if setting == "few_shot" and label not in brief.examples:
+        raise ValueError(f"{brief.task.name}: no real texts of {label!r} to show in few-shot requests")
     pool = list(brief.examples[label]) if setting == "few_shot" else None
-    return draw_request(brief.task, setting, label=label, n=n, seed=brief.seed, wording=brief.wording, pool=pool)
+    shared = {"seed": brief.seed, "wording": brief.wording, "pool": pool}
+    return draw_requests(brief.task, setting, label=label, n_requests=n_requests, **shared)
 
 
 def estimate_calls(conversation: Conversation, brief: Brief) -> np.ndarray:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from synthlib import ledger, paths
 from synthlib.backends import Llm, load_price
 from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls, hold_all, plan
-from synthlib.llm import Asker
+from synthlib.llm import Asker, CallError
 from synthlib.prompts import render
 from synthlib.rate import StoppedError
 from synthlib.store import Store
@@ -66,6 +66,8 @@ class _Session:
                 if self.asker is not None:
                     self.asker.error, self.asker.gate.stopped = StoppedError("interrupted"), True
                 raise
+            except CallError as error:  # what it says is enough
+                raise error.with_traceback(None) from None
         return self.outcomes
 
     def _work(self) -> None:
