@@ -23,10 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     estimate = commands.add_parser("estimate", help="what the texts of a profile would cost; nothing is asked")
     estimate.add_argument("profile", type=Path)
-    calls = commands.add_parser("calls", help="publish or take in the answers of a store of calls, as JSON lines")
+    calls = commands.add_parser("calls", help="write or take in the answers of a store of calls, as JSON lines")
     calls.add_argument("action", choices=["export", "import"])
     calls.add_argument("store", help="its name: llm.store")
-    calls.add_argument("file", type=Path)
+    calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
     options = parser.parse_args(arguments)
     if options.command == "build-features":
         from synthlib.build import build_features

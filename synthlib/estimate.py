@@ -13,7 +13,7 @@ from synthlib.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.generate import make_brief
 from synthlib.ledger import say_usd
 from synthlib.params import Generate
-from synthlib.profiles import expand, load_profile
+from synthlib.runner.profiles import expand, load_profile
 from synthlib.tasks import load_task, load_wording
 
 
