@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from synthlib import paths
@@ -20,11 +21,19 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
+    estimate = commands.add_parser("estimate", help="what the texts of a profile would cost; nothing is asked")
+    estimate.add_argument("profile", type=Path)
+    calls = commands.add_parser("calls", help="write or take in the answers of a store of calls, as JSON lines")
+    calls.add_argument("action", choices=["export", "import"])
+    calls.add_argument("store", help="its name: llm.store")
+    calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
     options = parser.parse_args(arguments)
     if options.command == "build-features":
         from synthlib.build import build_features
 
         build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
+    if options.command in ("estimate", "calls"):
+        return _report(_estimate if options.command == "estimate" else _move_calls, options)
     if options.command == "release":
         from synthlib.results import RELEASED
         from synthlib.runner.readme import README, render
@@ -39,6 +48,33 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         print("\n".join([*names, f"{len(names)} files released"]))
     return 0
+
+
+def _report(command: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> int:
+    try:
+        print(command(options))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _estimate(options: argparse.Namespace) -> str:
+    from synthlib.estimate import estimate_profile
+
+    return estimate_profile(options.profile)
+
+
+def _move_calls(options: argparse.Namespace) -> str:
+    from synthlib.store import Store
+
+    path = paths.CALLS / f"{options.store}.sqlite"
+    if options.action == "export" and not path.is_file():
+        raise FileNotFoundError(f"no store {path}; there are {sorted(p.stem for p in paths.CALLS.glob('*.sqlite'))}")
+    with Store(path, "import") as store:
+        if options.action == "export":
+            return f"{store.export(options.file)} answers written to {options.file}"
+        return f"{store.load(options.file)} new answers taken in from {options.file}"
 
 
 if __name__ == "__main__":

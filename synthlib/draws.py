@@ -51,7 +51,22 @@ def draw_request(
     """
     check_prompts(task, wording)
     check_label(task, setting, label, n)
-    stream = _stream(seed, task.name, setting, label)
+    return _draw(task, setting, label, n, seed, wording, pool)
+
+
+def draw_requests(
+    task: Task, setting: str, *, label: str, n_requests: int, seed: int, wording: Wording, pool: Sequence[str] | None
+) -> list[Request]:
+    """Return the first ``n_requests`` requests of a label: as :func:`draw_request`, prompts checked once."""
+    check_prompts(task, wording)
+    check_label(task, setting, label, n_requests)
+    return [_draw(task, setting, label, n, seed, wording, pool) for n in range(1, n_requests + 1)]
+
+
+def _draw(
+    task: Task, setting: str, label: str, n: int, seed: int, wording: Wording, pool: Sequence[str] | None
+) -> Request:
+    stream = stream_of(seed, task.name, setting, label)
     dimensions = len(task.attributes) + len(task.draws) + _N_OTHER
     shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
     attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
@@ -99,7 +114,8 @@ def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _stream(*parts: object) -> int:
+def stream_of(*parts: object) -> int:
+    """Return a seed that depends on all parts and nothing else."""
     return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big")
 
 

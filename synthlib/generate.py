@@ -1,4 +1,4 @@
-"""Texts from requests: here by replay, the released texts each with the request that led to it."""
+"""Texts from requests: the released texts, each with the request that led to it, or texts asked of a model now."""
 
 from __future__ import annotations
 
@@ -6,9 +6,53 @@ import json
 
 import pandas as pd
 
-from synthlib import data
+from synthlib import data, features
+from synthlib.backends import Llm
+from synthlib.conversations import Brief
+from synthlib.ledger import count_replayed
+from synthlib.params import Generate
 from synthlib.prompts import Request, check_prompts, render
 from synthlib.tasks import Task, Wording
+
+
+def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the texts that the parameters ask for, replayed or asked of a model, and what they cost.
+
+    Returns
+    -------
+    corpus : DataFrame
+        As :func:`replay`.
+    ledger : DataFrame
+        As :func:`synthlib.ledger.count_outcomes`.
+
+    Raises
+    ------
+    ValueError, CallError
+        See :func:`replay` and :func:`synthlib.live.ask`.
+    """
+    if p.backend == "released":
+        corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
+        return corpus, count_replayed(corpus)
+    from synthlib import live  # imports openai
+
+    return live.ask(make_brief(task, p, wording=wording), Llm(**p.llm), settings=p.settings, n_per_label=p.n_per_label)
+
+
+def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:
+    """Return what all requests of a task share; few-shot requests need the real texts of the task's pool.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        The real texts cannot be read (:func:`synthlib.data.load_folder`, :func:`synthlib.data.load_hub`).
+    """
+    if "few_shot" not in p.settings:
+        return Brief(task, wording, {}, p.seed)
+    frame = data.load_folder(task) if p.source == "folder" else data.load_hub(task)
+    frame = features.select(frame, features.find_pool(frame, task))
+    pool = frame[frame["pool"]]
+    examples = {label: dict(zip(part["key"], part["text"], strict=True)) for label, part in pool.groupby("label")}
+    return Brief(task, wording, examples, p.seed)
 
 
 def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wording) -> pd.DataFrame:
@@ -18,8 +62,8 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
     -------
     corpus : DataFrame
         key (``setting/label/n``), task, setting, label, n (from 1), text, request (JSON: what was drawn), examples
-        (list of keys of real texts shown) and prompt (the user message that :func:`synthlib.prompts.render` makes of
-        it; a real text stands there by its key).
+        (list of keys of real texts shown), conversation (setting and label), turn (n) and prompt (the user message that
+        :func:`synthlib.prompts.render` makes of the request; a real text stands there by its key).
 
     Raises
     ------
@@ -37,20 +81,22 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
         (setting, label), n = short.idxmin(), short.min()
         raise ValueError(f"{task.name}: {n} released texts of {setting}, {label}; n_per_label is {n_per_label}")
     corpus["request"] = [json.dumps(drawn, ensure_ascii=False, sort_keys=True) for drawn in corpus["request"]]
+    corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"])
     corpus["prompt"] = [render(task, request, wording=wording, texts=None) for request in list_requests(corpus)]
     return corpus
 
 
 def list_requests(corpus: pd.DataFrame) -> list[Request]:
-    """Return the request of each row of a corpus (columns setting, label, n, request and examples)."""
-    columns = zip(*(corpus[name] for name in ("setting", "label", "n", "request", "examples")), strict=True)
+    """Return the request of each row of a corpus (columns setting, label, n, request, examples and turn)."""
+    columns = zip(*(corpus[name] for name in ("setting", "label", "n", "request", "examples", "turn")), strict=True)
     return [
-        Request(setting, label, int(n), json.loads(drawn), tuple(keys)) for setting, label, n, drawn, keys in columns
+        Request(setting, label, int(n), json.loads(drawn), tuple(keys), int(turn))
+        for setting, label, n, drawn, keys, turn in columns
     ]
 
 
 def pick_conversation(corpus: pd.DataFrame, key: str, *, before: int) -> tuple[Request, list[tuple[Request, str]]]:
-    """Return the request of a text, and up to ``before`` requests and texts of its setting and label before it.
+    """Return the request of a text, and the requests and texts of up to ``before`` turns of its conversation before it.
 
     Raises
     ------
@@ -61,6 +107,6 @@ def pick_conversation(corpus: pd.DataFrame, key: str, *, before: int) -> tuple[R
     if found.empty:
         raise ValueError(f"no text has key {key!r}; keys are setting/label/n, such as {corpus['key'].iloc[0]!r}")
     row = found.iloc[0]
-    same = corpus[(corpus["setting"] == row["setting"]) & (corpus["label"] == row["label"])]
-    past = same[(same["n"] < row["n"]) & (same["n"] >= row["n"] - before)].sort_values("n")
+    same = corpus[corpus["conversation"] == row["conversation"]]
+    past = same[(same["turn"] < row["turn"]) & (same["turn"] >= row["turn"] - before)].sort_values("turn")
     return list_requests(found)[0], list(zip(list_requests(past), past["text"], strict=True))

@@ -12,12 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from synthlib import tasks as task_files
+from synthlib.backends import Llm
 
 Setting = Literal["zero_shot", "few_shot", "attributed"]
 Source = Literal["features", "folder", "hub"]
+Backend = Literal["released", "openai"]
 TrainingSource = Literal[
     "real",
     "real_matched",
@@ -93,18 +104,37 @@ class Tasks(Params):
 
 
 class Generate(Params):
-    """02_generate: the synthetic texts of one task, and what came back."""
+    """02_generate: the synthetic texts of one task, and what came back.
+
+    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, and is empty otherwise.
+    """
 
     task: TaskName
     source: Source
     encoder: str
-    backend: Literal["released"]
+    backend: Backend
+    llm: dict[str, Any]
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
     n_per_label: Count
     near_duplicate_cosine: Share
     length_tolerance: Share
     n_resamples: Resamples
     confidence: Share
+
+    @field_validator("llm")
+    @classmethod
+    def _llm_suits_the_backend(cls, llm: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("backend") == "openai":
+            check(Llm, llm)
+        elif llm:
+            raise ValueError("must be empty where backend is 'released': no model is asked")
+        return llm
+
+    @model_validator(mode="after")
+    def _examples_are_texts(self) -> Self:
+        if self.backend != "released" and "few_shot" in self.settings and self.source == "features":
+            raise ValueError("few_shot requests show real texts to the model; they need source 'folder' or 'hub'")
+        return self
 
 
 class FineTuning(BaseModel):

@@ -1,4 +1,4 @@
-"""Where the project's folders lie; nothing is read or made here. SYNTHLIB_RESULTS moves results/ elsewhere."""
+"""Where the project's folders lie; nothing is read or made here. SYNTHLIB_RESULTS and SYNTHLIB_CALLS move two."""
 
 import os
 from pathlib import Path
@@ -9,3 +9,5 @@ PARAMS = ROOT / "params"
 DATA = ROOT / "data"
 FIGURES = ROOT / "figures"
 RESULTS = Path(os.environ.get("SYNTHLIB_RESULTS", ROOT / "results")).absolute()
+#: Stores of paid answers, apart from results/, which can be made again.
+CALLS = Path(os.environ.get("SYNTHLIB_CALLS", ROOT / "calls")).absolute()

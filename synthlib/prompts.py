@@ -37,6 +37,8 @@ class Request:
         vocabulary (verb, noun, adjective), each only where the request has it.
     examples : tuple of str
         Keys of the real texts shown before it.
+    turn : int or None
+        Its number within its conversation, from 1; None: the same as n.
     """
 
     setting: str
@@ -44,6 +46,7 @@ class Request:
     n: int
     drawn: Mapping[str, Any]
     examples: tuple[str, ...]
+    turn: int | None = None
 
 
 def messages(
@@ -85,11 +88,12 @@ def messages(
 def render(task: Task, request: Request, *, wording: Wording, texts: Mapping[str, str] | None) -> str:
     """Return the user message of a request.
 
-    Requests number ``batch + 1``, ``2 batch + 1`` and so on open with the diversity prompt. A request without a length
+    Turns number ``batch + 1``, ``2 batch + 1`` and so on open with the diversity prompt. A request without a length
     (the released few-shot ones) has no length clause: the examples set the length.
     """
     check_request(task, request)
-    parts = [wording.diversity] if request.n > 1 and (request.n - 1) % wording.batch == 0 else []
+    turn = request.turn or request.n
+    parts = [wording.diversity] if turn > 1 and (turn - 1) % wording.batch == 0 else []
     if request.setting == "few_shot":
         parts += [f"Example {i}: {_show(key, texts)}" for i, key in enumerate(request.examples, 1)]
         parts.append(wording.imitation)

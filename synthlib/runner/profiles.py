@@ -15,7 +15,7 @@ from synthlib.params import Params, Stage, TaskName, TaskNames, check
 #: Names that the runner fills in; a stage's own values may not set them.
 _FILLED = ("task", "inputs", "output")
 #: Files of params/ that are no profiles.
-_NO_PROFILES = ("prompts.yaml", "prices.yaml")
+NO_PROFILES = ("prompts.yaml", "prices.yaml")
 #: Folders of results/ that belong to no profile.
 _RESERVED = ("cache", "interactive")
 
@@ -80,7 +80,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if path in above:
         raise ValueError(f"{path.name} is its own base: {' -> '.join(p.name for p in (*above, path))}")
     if not path.is_file():
-        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name not in _NO_PROFILES)
+        known = sorted(p.name for p in paths.PARAMS.glob("*.yaml") if p.name not in NO_PROFILES)
         raise FileNotFoundError(f"no profile {path}; params/ has {', '.join(known)}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,0 +1,136 @@
+"""Which language model is asked, how and at what price: the ``llm`` parameters of 02_generate, and token arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from synthlib.paths import PARAMS
+
+CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English
+TOKENS_PER_WORD = 4 / 3  # the same: 75 words are about 100 tokens
+TOKENS_PER_MESSAGE = 4  # what a chat format adds
+MOST_TOKENS_PER_MESSAGE = 16
+
+
+def _plain_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("base_url must look like http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("base_url must hold no user name, password or query; a key goes into OPENAI_API_KEY")
+    return url
+
+
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Llm(BaseModel):
+    """The language model that ``backend: openai`` asks: any server that speaks OpenAI's chat completions.
+
+    Attributes
+    ----------
+    store : str
+        Answers are kept in calls/<store>.sqlite. ``max_usd`` and ``max_calls`` hold for all calls ever sent for it.
+    model : str
+        As the server calls it.
+    base_url : str or None
+        Address of the server, such as http://localhost:8000/v1; None is OpenAI's own.
+    temperature : float or None
+        None sends none: the server's own.
+    max_tokens : int
+        Longest answer.
+    labels : str
+        ``mixed``: a conversation takes the labels in turn, in random order; ``apart``: one label a conversation.
+    texts_per_conversation : int
+        Requests of a conversation; each is sent with all before it and their answers. Conversations run at the same
+        time, the requests of one run in order. Raising n_per_label later adds to the conversations and repeats none.
+    asks_per_text : int
+        How often a text is asked for before it counts as missing: an answer may be a refusal, empty or cut off.
+    concurrency : int
+        Calls in flight at most; fewer while the server says that they are too many.
+    requests_per_minute, tokens_per_minute : int or None
+        Limits to keep to. Tokens are estimated: those of the prompt, and max_tokens.
+    max_usd : float or None
+        Nothing is sent that could cost more in sum. Needs a price in params/prices.yaml.
+    max_calls : int or None
+        Nothing is sent beyond so many calls, repeated ones among them.
+    timeout_seconds : float
+        Longest wait for an answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    store: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    model: Annotated[str, Field(min_length=1)]
+    base_url: Annotated[str, AfterValidator(_plain_address)] | None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None
+    max_tokens: Count
+    labels: Literal["mixed", "apart"]
+    texts_per_conversation: Count
+    asks_per_text: Count
+    concurrency: Annotated[int, Field(ge=1, le=1024)]
+    requests_per_minute: Count | None
+    tokens_per_minute: Count | None
+    max_usd: Amount | None
+    max_calls: Count | None
+    timeout_seconds: Amount
+
+
+@dataclass(frozen=True)
+class Price:
+    """USD for a million tokens of prompt and of answer, and the day it was noted."""
+
+    prompt_usd: float
+    answer_usd: float
+    noted: date
+
+    def cost(self, prompt_tokens: int, answer_tokens: int) -> float:
+        """Return what a call costs in USD.
+
+        Examples
+        --------
+        >>> Price(0.5, 1.5, date(2026, 1, 1)).cost(2000, 1000)
+        0.0025
+        """
+        return (prompt_tokens * self.prompt_usd + answer_tokens * self.answer_usd) / 1e6
+
+
+def load_price(model: str, base_url: str | None) -> Price | None:
+    """Return the price of a model at an address from params/prices.yaml; None where it is unknown."""
+    listed = yaml.safe_load((PARAMS / "prices.yaml").read_text(encoding="utf-8"))
+    for row in listed:
+        if (row["model"], row["base_url"]) == (model, base_url):
+            return Price(float(row["prompt_usd"]), float(row["answer_usd"]), row["noted"])
+    return None
+
+
+def estimate_tokens(messages: Sequence[Mapping[str, str]]) -> int:
+    """Return about how many tokens messages have, by the rule of thumb for English.
+
+    Examples
+    --------
+    >>> estimate_tokens([{"role": "user", "content": "Write a joke."}])
+    8
+    """
+    characters = sum(len(message["content"]) for message in messages)
+    return -(-characters // CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE * len(messages)
+
+
+def bound_tokens(messages: Sequence[Mapping[str, str]]) -> int:
+    """Return how many tokens messages have at most: a token of a byte-level vocabulary is a byte or more.
+
+    Examples
+    --------
+    >>> bound_tokens([{"role": "user", "content": "Write a joke."}])
+    29
+    """
+    n_bytes = sum(len(message["content"].encode(errors="surrogatepass")) for message in messages)
+    return n_bytes + MOST_TOKENS_PER_MESSAGE * len(messages)

@@ -1,0 +1,143 @@
+"""Asking a model for a task's texts now: conversations side by side, with progress, a store and a ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+from tqdm import tqdm
+
+from synthlib import ledger, paths
+from synthlib.backends import Llm, load_price
+from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls, hold_all, plan
+from synthlib.llm import Asker, CallError
+from synthlib.prompts import render
+from synthlib.rate import StoppedError
+from synthlib.store import Store
+
+MOST_MISSING = 0.1  # share of a label's texts that may stay without a sound answer
+
+
+def ask(brief: Brief, llm: Llm, *, settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return texts that a model writes now, but for those that the store holds already, and what they cost.
+
+    An interrupt (Ctrl-C) waits for the answers in flight and keeps them.
+
+    Returns
+    -------
+    corpus, ledger : DataFrame
+        As :func:`synthlib.generate.replay` and :func:`synthlib.ledger.count_outcomes`.
+
+    Raises
+    ------
+    ValueError
+        A request cannot be drawn, max_usd is set for a model of unknown price, or more than a tenth of a label's texts
+        are missing.
+    CallError, OSError
+        See :meth:`synthlib.llm.Asker.ask`. All answers so far are kept.
+    """
+    shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
+    conversations = plan(brief, settings, n_per_label=n_per_label, **shape)
+    outcomes = _Session(brief, llm, conversations).run()
+    counted = ledger.count_outcomes(_sort(outcomes, brief, settings))
+    _check_missing(counted, n_per_label)
+    return _tabulate(_sort(outcomes, brief, settings), brief), counted
+
+
+class _Session:
+    """One run over conversations, in a thread of its own: a notebook's own event loop is running already."""
+
+    def __init__(self, brief: Brief, llm: Llm, conversations: Sequence[Conversation]) -> None:
+        self.brief, self.llm, self.conversations = brief, llm, conversations
+        self.outcomes: list[Outcome] = []
+        self.asker: Asker | None = None
+
+    def run(self) -> list[Outcome]:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self._work)
+            try:
+                future.result()
+            except KeyboardInterrupt:
+                if self.asker is not None:
+                    self.asker.error, self.asker.gate.stopped = StoppedError("interrupted"), True
+                raise
+            except CallError as error:  # what it says is enough
+                raise error.with_traceback(None) from None
+        return self.outcomes
+
+    def _work(self) -> None:
+        with Store(paths.CALLS / f"{self.llm.store}.sqlite", self.brief.task.name) as store:
+            if store.n_interrupted:
+                warnings.warn(
+                    f"{store.n_interrupted} calls were in flight when an earlier run was killed; their answers are "
+                    "lost, and they may have been paid: they count against the limits at the most they can have cost",
+                    stacklevel=2,
+                )
+            self.asker = Asker(self.llm, store)
+            with self._bar() as bar:
+                tell = self._teller(bar)
+                asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=tell))
+
+    def _bar(self) -> tqdm:
+        total = sum(len(conversation.requests) for conversation in self.conversations)
+        interval = 0.5 if sys.stderr.isatty() else 10
+        return tqdm(total=total, desc=self.brief.task.name, unit="text", mininterval=interval, maxinterval=interval)
+
+    def _teller(self, bar: tqdm) -> Callable[[Outcome], None]:
+        """Return what takes down an outcome and moves the bar: money so far and in the end, broken answers."""
+        price = load_price(self.llm.model, self.llm.base_url)
+        planned = {}
+        if price is not None:
+            for conversation in self.conversations:
+                tokens = estimate_calls(conversation, self.brief).tolist()
+                for request, pair in zip(conversation.requests, tokens, strict=True):
+                    planned[request.setting, request.label, request.n] = price.cost(*pair)
+        all_planned, done = sum(planned.values()), {"planned": 0.0, "usd": 0.0, "broken": 0}
+
+        def tell(outcome: Outcome) -> None:
+            self.outcomes.append(outcome)
+            request = outcome.request
+            done["broken"] += sum(answer.kind != "text" for answer in outcome.answers)
+            spent = ledger.say_usd(None)
+            if price is not None:
+                done["planned"] += planned[request.setting, request.label, request.n]
+                done["usd"] += ledger.add_up(answer.cost_usd for answer in outcome.answers)
+                in_all = done["usd"] * all_planned / max(done["planned"], 1e-12)
+                spent = f"{ledger.say_usd(done['usd'])} of about {ledger.say_usd(in_all)}"
+            bar.set_postfix_str(f"{spent}, {done['broken']} broken", refresh=False)
+            bar.update()
+
+        return tell
+
+
+def _sort(outcomes: Sequence[Outcome], brief: Brief, settings: Sequence[str]) -> list[Outcome]:
+    order = {name: place for place, name in enumerate([*settings, *brief.task.label_names])}
+    return sorted(outcomes, key=lambda o: (order[o.request.setting], order[o.request.label], o.request.n))
+
+
+def _tabulate(outcomes: Sequence[Outcome], brief: Brief) -> pd.DataFrame:
+    rows = []
+    for outcome in outcomes:
+        request, answer = outcome.request, outcome.answers[-1]
+        if answer.kind == "text":
+            row = {"key": f"{request.setting}/{request.label}/{request.n}", "task": brief.task.name}
+            row |= {"setting": request.setting, "label": request.label, "n": request.n, "text": answer.text}
+            row["request"] = json.dumps(dict(request.drawn), ensure_ascii=False, sort_keys=True)
+            row |= {"examples": list(request.examples), "conversation": outcome.conversation, "turn": request.turn}
+            rows.append(row | {"prompt": render(brief.task, request, wording=brief.wording, texts=None)})
+    return pd.DataFrame(rows)
+
+
+def _check_missing(counted: pd.DataFrame, n_per_label: int) -> None:
+    worst = counted.loc[counted["missing"].idxmax()]
+    if worst["missing"] > MOST_MISSING * n_per_label:
+        kinds = ", ".join(f"{worst[kind]} {kind}" for kind in ledger.BROKEN)
+        raise ValueError(
+            f"{worst['missing']} of {n_per_label} texts of {worst['setting']}, {worst['label']} have no sound answer "
+            f"({kinds}); raise llm.asks_per_text or llm.max_tokens, or ask another model. All answers are kept"
+        )

@@ -1,0 +1,104 @@
+"""Kill -9 a live run at random moments and start it again, until it ends; the server counts what was paid.
+
+``python tests/kill_live.py 20`` kills 20 times and prints the counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from loopback_llm import serve_llm
+
+CONCURRENCY = 8
+SETTINGS = ["zero_shot", "attributed"]
+TEXTS_PER_KILL = 40
+
+
+def run_child(url: str, n_per_label: int) -> None:
+    """Ask for texts of sms_spam; SYNTHLIB_CALLS says where answers are kept."""
+    from synthlib import live
+    from synthlib.backends import Llm
+    from synthlib.conversations import Brief
+    from synthlib.tasks import load_task, load_wording
+
+    limits = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "max_usd", "max_calls"))
+    asked = {"store": "killed", "model": "toy", "base_url": url, "temperature": 1.0, "max_tokens": 50, **limits}
+    asked |= {"labels": "mixed", "texts_per_conversation": 4, "asks_per_text": 2, "concurrency": CONCURRENCY}
+    brief = Brief(load_task("sms_spam"), load_wording(), {}, 3)
+    corpus, ledger = live.ask(brief, Llm(**asked, timeout_seconds=20.0), settings=SETTINGS, n_per_label=n_per_label)
+    print(json.dumps({"texts": len(corpus), "distinct": corpus["text"].nunique(), "new": int(ledger["new"].sum())}))
+
+
+def run_children() -> None:
+    """Fork a child for every line on stdin (address, n_per_label): say its process number, wait for its end, say so."""
+    import synthlib.live  # noqa: F401  the slow part of starting, once
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            run_child(line.split()[0], int(line.split()[1]))
+            sys.stdout.flush()
+            os._exit(0)
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+
+
+def kill_at_random(folder: Path, n_kills: int, *, seed: int) -> dict:
+    """Return the counts after ``n_kills`` kills and a run to the end; SYNTHLIB_CALLS must be ``folder``.
+
+    Returns
+    -------
+    counts : dict
+        texts, distinct (of them), new (answers of the last run), paid (answers the server wrote), in_flight (calls in
+        flight at the kills), paid_again (paid beyond those stored and those in flight), unpaid (stored, never paid).
+    """
+    rng, n_per_label, in_flight = random.Random(seed), n_kills * TEXTS_PER_KILL // 4, Counter()
+    command = [sys.executable, __file__, "--children"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with serve_llm(seconds=0.03) as (url, witness), subprocess.Popen(command, **pipes) as parent:
+        for kill in range(n_kills + 1):
+            n_before = len(witness.requests)
+            parent.stdin.write(f"{url} {n_per_label}\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            if kill < n_kills:
+                while len(witness.requests) == n_before:
+                    time.sleep(0.001)
+                time.sleep(rng.uniform(0, 0.2))
+                os.kill(child, signal.SIGKILL)
+            output = parent.stdout.readline()
+            time.sleep(0.1)  # the server writes, and bills, what was under way
+            in_flight += read_calls(folder, "sent")
+        parent.stdin.close()
+    stored = read_calls(folder, "done")
+    counts = {"paid": witness.paid.total(), "in_flight": in_flight.total()}
+    counts |= {"paid_again": (witness.paid - stored - in_flight).total(), "unpaid": (stored - witness.paid).total()}
+    return json.loads(output) | counts
+
+
+def read_calls(folder: Path, state: str) -> Counter:
+    """Return how many calls of a state the store has for each list of messages."""
+    db = sqlite3.connect(folder / "killed.sqlite")
+    rows = db.execute("SELECT question FROM calls WHERE state = ?", (state,)).fetchall()
+    db.close()
+    return Counter(json.dumps(json.loads(question)["messages"], sort_keys=True) for (question,) in rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--children":
+        run_children()
+    else:
+        with tempfile.TemporaryDirectory() as made:
+            os.environ["SYNTHLIB_CALLS"] = made
+            print(kill_at_random(Path(made), int(sys.argv[1]), seed=int(time.time())))

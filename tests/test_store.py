@@ -1,0 +1,138 @@
+"""The store of calls: what survives, what is counted, what is refused."""
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from synthlib.calls import Answer, question_key
+from synthlib.store import Store
+
+ANSWER = Answer("Hi\x00 \U0001f600", "text", "stop", 12, 3, 0.25, 0.5, "m-1", "2026-01-01T00:00:00+00:00", '{"a": 1}')
+FREE = {"bound_usd": 1.0, "max_usd": None, "max_calls": None}
+
+
+def ask(replicate):
+    return {"model": "m", "messages": [{"role": "user", "content": "Hé?"}], "temperature": 1.0, "replicate": replicate}
+
+
+def fill(store, *replicates):
+    for replicate in replicates:
+        assert store.reserve(ask(replicate), **FREE) is None
+        store.record(question_key(ask(replicate)), ANSWER)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "calls" / "s.sqlite"
+
+
+def test_an_answer_comes_back_whole_and_only_for_the_same_question(path):
+    with Store(path, "a") as store:
+        fill(store, "1")
+    with Store(path, "b") as store:
+        assert store.find(question_key(ask("1"))) == ANSWER
+        for other in (
+            ask("2"),
+            ask("1") | {"temperature": 0.9},
+            ask("1") | {"model": "n"},
+            ask("1") | {"max_tokens": 5},
+        ):
+            assert store.find(question_key(other)) is None
+
+
+def test_totals_follow_every_way_a_call_can_end(path):
+    with Store(path, "a") as store:
+        fill(store, "paid")
+        for replicate in ("unknown", "refused", "lost", "flying"):
+            store.reserve(ask(replicate), **FREE)
+        store.record(question_key(ask("unknown")), replace(ANSWER, cost_usd=None))
+        store.give_up(question_key(ask("refused")), maybe_paid=False)
+        store.give_up(question_key(ask("lost")), maybe_paid=True)
+        totals = store.totals()
+        assert (totals.sends, totals.n_lost) == (5, 1)
+        assert (totals.spent_usd, totals.reserved_usd, totals.lost_usd) == (1.25, 1.0, 1.0)
+    with Store(path, "another") as store:
+        assert store.n_interrupted == 0
+    with Store(path, "a") as store:  # the call in flight belonged to a process that is gone
+        assert store.n_interrupted == 1 and store.find(question_key(ask("flying"))) is None
+        assert (store.totals().reserved_usd, store.totals().lost_usd, store.totals().n_lost) == (0.0, 2.0, 2)
+        fill(store, "flying")
+        assert store.totals().sends == 6
+
+
+def test_limits_hold_for_what_is_spent_lost_and_in_flight(path):
+    with Store(path, "a") as store:
+        fill(store, "1")  # spent 0.25
+        store.reserve(ask("2"), **FREE)  # in flight 1.0
+        assert store.reserve(ask("3"), bound_usd=0.5, max_usd=1.74, max_calls=None) == "max_usd"
+        assert store.reserve(ask("3"), bound_usd=0.5, max_usd=None, max_calls=2) == "max_calls"
+        assert store.totals().sends == 2
+        assert store.reserve(ask("3"), bound_usd=0.5, max_usd=1.75, max_calls=3) is None
+        store.give_up(question_key(ask("2")), maybe_paid=True)
+        assert store.reserve(ask("4"), bound_usd=0.5, max_usd=1.75, max_calls=None) == "max_usd"
+
+
+def test_calls_travel_as_lines_and_cost_nothing_where_they_arrive(path, tmp_path):
+    lines = tmp_path / "calls.jsonl"
+    with Store(path, "a") as store:
+        fill(store, "1", "2")
+        store.reserve(ask("3"), **FREE)
+        assert store.export(lines) == 2
+    with Store(tmp_path / "other.sqlite", "a") as other:
+        fill(other, "2")
+        assert other.load(lines) == 1 and other.load(lines) == 0
+        assert other.find(question_key(ask("1"))) == ANSWER and other.totals().sends == 1
+        assert other.export(tmp_path / "again.jsonl") == 2
+    assert sorted((tmp_path / "again.jsonl").read_text().splitlines()) == sorted(lines.read_text().splitlines())
+
+
+def test_a_changed_or_damaged_line_is_refused_and_nothing_is_taken_in(path, tmp_path):
+    lines = tmp_path / "calls.jsonl"
+    with Store(path, "a") as store:
+        fill(store, "1", "2")
+        store.export(lines)
+    first, second = (json.loads(line) for line in lines.read_text().splitlines())
+    changed = second | {"question": second["question"] | {"model": "n"}}
+    cases = (
+        (changed, "line 2: the key"),
+        ("{", "line 2: not an"),
+        (second | {"version": 9}, "of version 9"),
+        ({}, "KeyErr"),
+    )
+    for bad, message in cases:
+        text = bad if isinstance(bad, str) else json.dumps(bad)
+        lines.write_text(json.dumps(first) + "\n" + text + "\n")
+        with Store(tmp_path / "other.sqlite", "a") as other:
+            with pytest.raises(ValueError, match=message):
+                other.load(lines)
+            assert other.export(tmp_path / "none.jsonl") == 0
+
+
+def test_another_version_another_database_and_no_database_are_refused(path, tmp_path):
+    with Store(path, "a"):
+        pass
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 7")
+    db.close()
+    with pytest.raises(ValueError, match=r"of version 7; this program reads version 1\. Export it"):
+        Store(path, "a")
+    db = sqlite3.connect(tmp_path / "else.sqlite")
+    db.execute("CREATE TABLE t (x)")
+    db.close()
+    with pytest.raises(ValueError, match="of version 0"):
+        Store(tmp_path / "else.sqlite", "a")
+    (tmp_path / "text.sqlite").write_text("not a database " * 100)
+    with pytest.raises(ValueError, match="is no store of calls"):
+        Store(tmp_path / "text.sqlite", "a")
+
+
+def test_a_full_disk_stops_before_anything_is_sent(path):
+    with Store(path, "a") as store:
+        fill(store, "1")
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OSError, match=r"cannot be written \(database or disk is full\)"):
+            store.reserve(ask("x" * 100_000), **FREE)
+        assert store.find(question_key(ask("1"))) == ANSWER and store.totals().sends == 1
