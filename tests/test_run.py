@@ -30,7 +30,14 @@ def root(tmp_path, monkeypatch):
 
 def start(root: Path, *arguments: str) -> subprocess.Popen:
     command = [sys.executable, toy.__file__, str(root), str(root / "toy.yaml"), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a test in the background has none
+    )
 
 
 def to_run(root: Path) -> list[str]:
