@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synthlib.backends import TOKENS_PER_MESSAGE, TOKENS_PER_WORD, estimate_tokens
 from synthlib.calls import Answer
 from synthlib.draws import draw_requests, stream_of
+from synthlib.prices import TOKENS_PER_MESSAGE, TOKENS_PER_WORD, estimate_tokens
 from synthlib.prompts import Request, render
 from synthlib.rate import StoppedError
 from synthlib.tasks import Task, Wording

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from synthlib.backends import Llm, Price, load_price
+from synthlib.backends import Llm
 from synthlib.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.generate import make_brief
 from synthlib.ledger import say_usd
 from synthlib.params import Generate
+from synthlib.prices import Price, load_price
 from synthlib.runner.profiles import expand, load_profile
 from synthlib.tasks import load_task, load_wording
 

@@ -13,9 +13,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from synthlib import ledger, paths
-from synthlib.backends import Llm, load_price
+from synthlib.backends import Llm
 from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls, hold_all, plan
 from synthlib.llm import Asker, CallError
+from synthlib.prices import load_price
 from synthlib.prompts import render
 from synthlib.rate import StoppedError
 from synthlib.store import Store

@@ -17,8 +17,9 @@ from typing import Any, Self
 import openai
 import tenacity
 
-from synthlib.backends import Llm, bound_tokens, estimate_tokens, load_price
+from synthlib.backends import Llm
 from synthlib.calls import Answer, Kind, question_key
+from synthlib.prices import bound_tokens, estimate_tokens, load_price
 from synthlib.rate import Gate, StoppedError
 from synthlib.store import Store
 
@@ -159,7 +160,7 @@ class Asker:
             cause = error.__cause__ or error
             unsent = type(cause).__name__ in _NEVER_SENT
             self.store.give_up(key, maybe_paid=not unsent)
-            if unsent and not self._n_answered:
+            if type(cause).__name__ == "ConnectError" and not self._n_answered:
                 at = self.settings.base_url or "OpenAI"
                 raise CallError(f"no server at {at} ({_redact(str(cause))}): check base_url. {self._kept()}") from None
             raise _RetryError(f"{type(cause).__name__}: {_redact(str(cause))}") from None

@@ -8,8 +8,9 @@ from loopback_llm import serve_llm
 from test_llm import SETTINGS
 
 from synthlib import live
-from synthlib.backends import Llm, estimate_tokens
+from synthlib.backends import Llm
 from synthlib.conversations import Brief, estimate_calls, plan
+from synthlib.prices import estimate_tokens
 from synthlib.prompts import messages
 from synthlib.tasks import load_task, load_wording
 

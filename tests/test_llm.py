@@ -9,9 +9,10 @@ from email.utils import format_datetime
 import pytest
 from loopback_llm import serve_llm
 
-from synthlib import backends, llm
-from synthlib.backends import Llm, Price
+from synthlib import llm
+from synthlib.backends import Llm
 from synthlib.llm import Asker, BudgetError, CallError
+from synthlib.prices import Price, bound_tokens
 from synthlib.store import Store
 
 SETTINGS = {
@@ -146,25 +147,25 @@ def test_the_server_gets_what_the_key_of_the_store_says(store):
 def test_calls_run_side_by_side_up_to_the_bound(store):
     with serve_llm(seconds=0.2) as (url, witness):
         started = time.monotonic()
-        ask_all(store, url, 32, concurrency=16)
+        ask_all(store, url, 32, concurrency=16, timeout_seconds=30.0)
     assert witness.most_in_flight == 16 and time.monotonic() - started < 2.5
 
 
 @pytest.mark.parametrize(("fault", "max_usd"), [("", 200.0), ("", 1000.0), ("dropped", 300.0)])
 def test_a_budget_is_never_passed_with_64_calls_in_flight(store, price, fault, max_usd):
     with serve_llm(lambda n, body: fault if n % 5 == 0 else "", seconds=0.02) as (url, witness):
-        outcomes, _ = ask_all(store, url, 300, concurrency=64, max_usd=max_usd)
+        outcomes, _ = ask_all(store, url, 300, concurrency=64, max_usd=max_usd, timeout_seconds=30.0)
     each = price.cost(1, 10)  # what the server bills
     billed = each * sum(witness.paid.values())
     assert any(isinstance(outcome, BudgetError) for outcome in outcomes)
-    most = price.cost(backends.bound_tokens([{"content": "299"}]), 20)
+    most = price.cost(bound_tokens([{"content": "299"}]), 20)
     assert max_usd - most < store.totals().spent_usd + store.totals().lost_usd <= max_usd
     assert billed <= max_usd
 
 
 def test_a_number_of_calls_is_never_passed(store):
     with serve_llm(lambda n, body: "500" if n % 7 == 0 else "", seconds=0.01) as (url, witness):
-        outcomes, _ = ask_all(store, url, 200, concurrency=64, max_calls=50)
+        outcomes, _ = ask_all(store, url, 200, concurrency=64, max_calls=50, timeout_seconds=30.0)
     assert len(witness.requests) == 50
     assert "llm.max_calls is 50: 50 calls have cost" in str(next(o for o in outcomes if isinstance(o, BudgetError)))
 
