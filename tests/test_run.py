@@ -310,3 +310,11 @@ def test_the_smoke_profile_from_the_command_line(tmp_path):
         assert list(folder.glob("*.parquet")), f"{folder} has no table"
         for ending in ("pdf", "png", "csv"):
             assert list(folder.glob(f"0?_*.{ending}")), f"{folder} has no figure as {ending}"
+
+
+def test_features_of_another_encoder_are_refused_before_any_work(tmp_path, capsys):
+    profile = tmp_path / "other.yaml"
+    companion = (paths.PARAMS / "companion.yaml").read_text()
+    profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: other-model"))
+    assert run.main([str(profile), "--plan"]) == 2
+    assert "holds vectors of 'all-MiniLM-L6-v2', not of 'other-model'" in capsys.readouterr().err

@@ -45,8 +45,8 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     Raises
     ------
     FileNotFoundError, ValueError
-        The notebook or a data folder is missing, its code is not plain Python, SYNTHLIB_DATA is not set, or a table of
-        texts there is missing or unsound.
+        The notebook or a data folder is missing, its code is not plain Python, SYNTHLIB_DATA is not set, a table of
+        texts there is missing or unsound, or shipped features are corrupt or of another encoder.
     """
     content = notebooks.read_notebook(notebook)
     try:
@@ -55,6 +55,9 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         place = f"{notebook.name} or a file of synthlib that it imports"
         raise ValueError(f"{place} is no plain Python: {error.msg} in {error.text!r}") from None
     tasks = chosen_tasks(params)
+    if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
+        for task in tasks:
+            _check_features(task, params.encoder)
     parts = {
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
@@ -154,6 +157,14 @@ def _check_texts(task: str, path: Path, stamp: tuple[int, int]) -> None:
     from synthlib import data  # only a run on texts of one's own has to wait for this import
 
     data.load_folder(load_task(task), path.parent)
+
+
+@cache
+def _check_features(task: str, encoder: str) -> None:
+    """Raise ValueError if a task's shipped features are corrupt or of another encoder, once in a process."""
+    from synthlib import features  # as above
+
+    features.load(task, "features", encoder)
 
 
 def file_sha256(path: Path) -> str:

@@ -44,8 +44,11 @@ def describe_plan(jobs: dict[str, Job], estimates: dict[str, float], n_jobs: int
         seconds, unknown = seconds + (estimate or 0.0), unknown + (estimate is None)
         rows.append([job.stage, job.cell, "hit" if finished else "run", format_minutes(estimate), job.key[:12]])
     n_runs = sum(row[2] == "run" for row in rows)
-    total = f"{n_runs} of {len(rows)} jobs to run, about {seconds / 60 / n_jobs:.1f} minutes with {n_jobs} at once"
-    total += f" and what {unknown} take that never ran here" if unknown else ""
+    total = f"{n_runs} of {len(rows)} jobs to run"
+    if unknown < n_runs:
+        total += f", about {seconds / 60 / n_jobs:.1f} minutes with {n_jobs} at once"
+    if unknown:
+        total += f"; {unknown} never ran here, so their time is not known"
     return format_table(["stage", "cell", "", "minutes", "key"], rows) + "\n" + total
 
 
