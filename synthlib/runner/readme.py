@@ -77,15 +77,18 @@ def say_findings(folder: Path) -> str:
 
 def _say_instances(slopes: pd.DataFrame) -> str:
     parts = []
-    for votes_of, name in (("people", "people's votes"), ("panel", "the votes of a language-model panel")):
+    for votes_of, name in (
+        ("people", "by people's votes"),
+        ("panel", "by those of a language-model panel, which seldom disagrees"),
+    ):
         rows = slopes[(slopes["votes_of"] == votes_of) & slopes["gap"].notna()]
-        counts = [
-            f"{int((of_source['gap_low'] > 0).sum())} of {len(of_source)} sets for {source.replace('_', '-')} models"
-            for source in ("zero_shot", "real")
-            if len(of_source := rows[rows["source"] == source])
-        ]
-        parts.append(f"by {name} on {' and '.join(counts)}")
-    return f"Classifiers are reliably more often right on texts on which the annotators agree {'; '.join(parts)}."
+        firm = (rows["gap_low"] > 0).groupby(rows["source"]).agg(["sum", "size"])
+        zero_shot, real = firm.loc["zero_shot"], firm.loc["real"]
+        parts.append(f"{name}, this holds on {zero_shot['sum']} of {zero_shot['size']} sets (real text: {real['sum']})")
+    return (
+        "Is a classifier trained on zero-shot text reliably more often right on texts on which readers agree? "
+        f"{parts[0][0].upper()}{parts[0][1:]}; {parts[1]}."
+    )
 
 
 def tabulate_figures(folder: Path, figures: Path) -> str:
