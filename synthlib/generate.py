@@ -44,13 +44,12 @@ def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:
     Raises
     ------
     ValueError, FileNotFoundError
-        The real texts cannot be read (:func:`synthlib.data.load_folder`, :func:`synthlib.data.load_hub`).
+        The real texts cannot be read (:func:`synthlib.features.load_texts`).
     """
     if "few_shot" not in p.settings:
         return Brief(task, wording, {}, p.seed)
-    frame = data.load_folder(task) if p.source == "folder" else data.load_hub(task)
-    frame = features.select(frame, features.find_pool(frame, task))
-    pool = frame[frame["pool"]]
+    texts = features.load_texts(task.name, p.source)
+    pool = texts[texts["pool"]]
     examples = {label: dict(zip(part["key"], part["text"], strict=True)) for label, part in pool.groupby("label")}
     return Brief(task, wording, examples, p.seed)
 

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from synthlib.paths import PARAMS
 
-GROUPS = ("least_subjective", "most_subjective")
-
 
 class Label(BaseModel):
     """What a label is called in prompts (``say``) and what it means.

@@ -15,14 +15,7 @@ from synthlib import plots
 from synthlib.params import TRAINING_SOURCES
 from synthlib.plots import diversity, style
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    with mpl.rc_context():
-        mpl.use("Agg")
-        plots.set_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("project_style")
 
 
 def make_points(sources=("real", "zero_shot"), tasks=("imdb", "humor"), **columns):

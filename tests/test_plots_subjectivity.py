@@ -4,20 +4,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from synthlib import plots
 from synthlib.plots import gamma, subjectivity
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    with mpl.rc_context():
-        mpl.use("Agg")
-        plots.set_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("project_style")
 
 
 def written(figure):

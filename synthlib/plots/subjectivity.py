@@ -11,10 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 
-from synthlib.plots.style import COLUMN_WIDTH, GROUP_MARKERS, GROUP_NAMES
+from synthlib.plots.style import COLUMN_WIDTH, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES
 
 JUDGES = "language-model personas, not people"
-GROUP_COLOURS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
 GROUP_DASHES = {"least_subjective": "-", "most_subjective": (0, (3, 1))}
 _WIDTH, _STEP = 5.2, 0.55  # inches: of the graph, between two levels
 
@@ -43,7 +42,7 @@ def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         ax.text(left + 0.02, bottom + height, "cycle: merged", size=7, color="0.3", va="top", zorder=5)
     labels = {}
     for row in scores.itertuples():
-        box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": GROUP_COLOURS[row.group]}
+        box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": GROUP_COLORS[row.group]}
         box |= {"linewidth": 1.4, "linestyle": GROUP_DASHES[row.group]}
         labels[row.task] = ax.text(*places[row.task], row.title, size=8, ha="center", va="center", bbox=box, zorder=4)
     figure.draw_without_rendering()  # lays out, so that the labels have the sizes at which arrows end
@@ -70,8 +69,8 @@ def subjectivity_scores(scores: pd.DataFrame) -> Figure:
     ax.axvline(0, color="0.6", linewidth=0.8)
     for group, rows in scores.groupby("group"):
         reach = [rows["score"] - rows["score_low"], rows["score_high"] - rows["score"]]
-        ax.errorbar(rows["score"], rows.index, xerr=reach, fmt="none", color=GROUP_COLOURS[group], capsize=2)
-        style = {"marker": GROUP_MARKERS[group], "color": GROUP_COLOURS[group], "label": GROUP_NAMES[group]}
+        ax.errorbar(rows["score"], rows.index, xerr=reach, fmt="none", color=GROUP_COLORS[group], capsize=2)
+        style = {"marker": GROUP_MARKERS[group], "color": GROUP_COLORS[group], "label": GROUP_NAMES[group]}
         ax.plot(rows["score"], rows.index, linestyle="none", **style)
     ax.set_yticks(range(len(scores)), scores["title"])
     ax.set(
@@ -149,7 +148,7 @@ def _draw_arrow(ax: Axes, ends: list[Rectangle], margin: float, *, n_passed: int
 
 def _explain_graph(figure: Figure, ax: Axes) -> None:
     lines = [
-        Line2D([], [], color=GROUP_COLOURS[group], linestyle=dash, label=GROUP_NAMES[group])
+        Line2D([], [], color=GROUP_COLORS[group], linestyle=dash, label=GROUP_NAMES[group])
         for group, dash in GROUP_DASHES.items()
     ]
     lines += [
