@@ -39,6 +39,7 @@ TrainingSource = Literal[
     "zero_shot+attributed",
     "pool+few_shot",
 ]
+SHIPPED_ROWS = 2000  # real training rows a task in data/features
 SETTINGS: tuple[str, ...] = get_args(Setting)
 TRAINING_SOURCES: tuple[str, ...] = get_args(TrainingSource)
 
@@ -168,6 +169,7 @@ class Train(Params):
     source: Source
     encoder: str
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    n_real: Count
     n_seeds: Count
     hidden_units: Count
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
@@ -182,9 +184,11 @@ class Train(Params):
     device: str
 
     @model_validator(mode="after")
-    def _fine_tuning_has_texts(self) -> Self:
+    def _source_has_what_is_asked(self) -> Self:
         if self.fine_tuning and self.source == "features":
             raise ValueError("fine_tuning needs texts, source 'features' has none: set source to folder or hub")
+        if self.n_real > SHIPPED_ROWS and self.source == "features":
+            raise ValueError(f"n_real {self.n_real}: {SHIPPED_ROWS} real rows are shipped; set source to folder or hub")
         return self
 
 

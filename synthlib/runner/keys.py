@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synthlib import paths
+from synthlib import annotated, paths
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
 from synthlib.tasks import load_task, task_names
@@ -148,7 +148,8 @@ def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
         raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
     for task, path in files.items():
         _check_texts(task, path, _stamp(path))
-    return {task: list(_stamp(path)) for task, path in files.items()}
+    annotations = {name: path for name in annotated.LABELS if (path := annotated.find_file(name))}
+    return {name: list(_stamp(path)) for name, path in (files | annotations).items()}
 
 
 @cache
