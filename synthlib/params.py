@@ -179,6 +179,7 @@ class Train(Params):
     curve_sizes: list[Count]
     mixing_sizes: list[Annotated[int, Field(ge=0)]]
     fine_tuning: Annotated[dict[str, Any], AfterValidator(_checked_fine_tuning)]
+    tfidf_strengths: list[Annotated[float, Field(gt=0)]]
     n_resamples: Resamples
     confidence: Share
     device: str
@@ -187,6 +188,8 @@ class Train(Params):
     def _source_has_what_is_asked(self) -> Self:
         if self.fine_tuning and self.source == "features":
             raise ValueError("fine_tuning needs texts, source 'features' has none: set source to folder or hub")
+        if self.tfidf_strengths and self.source == "features":
+            raise ValueError("tfidf_strengths needs texts, source 'features' has none: set source to folder or hub")
         if self.n_real > SHIPPED_ROWS and self.source == "features":
             raise ValueError(f"n_real {self.n_real}: {SHIPPED_ROWS} real rows are shipped; set source to folder or hub")
         return self
