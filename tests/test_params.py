@@ -74,10 +74,11 @@ def test_fine_tuning_is_empty_or_complete_and_needs_texts():
     train = next(cell.params for cell in cells if cell.stage == "train").model_dump()
     assert train["fine_tuning"]["learning_rate"] == 5e-5 and train["curve_sizes"] == train["mixing_sizes"] == []
     assert set(train["fine_tuning"]) == set(params.FineTuning.model_fields)
-    frozen = {"fine_tuning": {}, "source": "features", "n_real": 2000}
+    frozen = {"fine_tuning": {}, "tfidf_strengths": [], "source": "features", "n_real": 2000}
     assert params.check(params.Train, train | frozen).fine_tuning == {}
     for change, message in (
         ({"source": "features"}, "fine_tuning needs texts"),
+        (frozen | {"tfidf_strengths": [1.0]}, "tfidf_strengths needs texts"),
         (frozen | {"n_real": 3000}, "n_real 3000: 2000 real rows are shipped"),
         ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 9 bad"),
         ({"fine_tuning": train["fine_tuning"] | {"epochs": 3}}, "epochs: Extra inputs"),
