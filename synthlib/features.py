@@ -27,7 +27,10 @@ N_TRAIN, N_VALIDATION, N_TEST = 2000, 500, 1000
 SELECTION_SEED = 20231206
 RAW_IRONY = "tweet_irony_raw"
 #: Shipped sets on which a task's classifiers are tested besides its own test rows.
-EXTRA_TEST_SETS = {"tweet_irony": (RAW_IRONY, "isarcasmeval_en"), "humor": ("expun_humor",)}
+EXTRA_TEST_SETS = {
+    "tweet_irony": (RAW_IRONY, "isarcasmeval_en", "multipico_irony_en", "csc_sarcasm"),
+    "humor": ("expun_humor",),
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
     Parameters
     ----------
     name : str
-        A task; with ``source="features"`` also ``tweet_irony_raw``, ``expun_humor`` or ``isarcasmeval_en``.
+        A task; with ``source="features"`` also a set of :data:`EXTRA_TEST_SETS`.
     source : str
         ``features`` reads data/features; ``folder`` and ``hub`` take texts, encode them once and keep the table in
         results/cache.

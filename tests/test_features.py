@@ -14,7 +14,7 @@ from synthlib.tasks import load_task, task_names
 
 ENCODER = "all-MiniLM-L6-v2"
 FIXTURE = Path(__file__).parent / "fixtures" / "made_up_features.parquet"
-SETS = [*task_names(), "tweet_irony_raw", "expun_humor", "isarcasmeval_en"]
+SETS = [*task_names(), "tweet_irony_raw", *data.HUMAN_VOTES]
 MADE_UP = pd.DataFrame(
     [
         ("m1", "joy", "train", "Best morning ever!! The ferry waited for us 😀 #lucky"),
