@@ -1,4 +1,4 @@
-"""Votes beyond one number a set: soft labels, agreement by label and by annotator, and Dawid and Skene's true labels."""
+"""Votes beyond one number a set: soft labels, agreement by label and annotator, Dawid and Skene's true labels."""
 
 from __future__ import annotations
 
