@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +15,38 @@ from synthlib.paths import DATA
 from synthlib.tasks import load_task, task_names
 
 
-def build_features(texts: Path, annotations: Path, *, encoder: str, device: str) -> None:
+def build_features(texts: Path, annotations: Path, *, encoder: str, device: str, only: Collection[str]) -> None:
     """Write data/features (tables, statistics.csv, index.json) and data/votes/human_*.csv.
 
     Parameters
     ----------
     texts : Path
-        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw).
+        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw); not read
+        where ``only`` names annotated sets.
     annotations : Path
-        Folder with annot_expun_humor/ and annot_isarcasmeval_en/, each holding annotations.parquet.
+        Folder with ``annot_<set>/annotations.parquet`` for every set of :data:`synthlib.annotated.SETS`, or those in
+        ``only``.
+    only : collection of str
+        Annotated sets to build; everything else stays as it is. Empty: everything is built.
+
+    Raises
+    ------
+    ValueError
+        ``only`` names an unknown set, or texts or annotations are unsound.
     """
+    unknown = sorted(set(only) - set(annotated.SETS))
+    if unknown:
+        raise ValueError(f"unknown annotated set(s) {unknown}; known are {list(annotated.SETS)}")
+    if not only:
+        _build_tasks(texts, encoder=encoder, device=device)
+    for name in only or annotated.SETS:
+        items, votes = annotated.load_set(annotations, name, threshold=annotated.RATING_THRESHOLD)
+        features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
+        votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
+    write_index()
+
+
+def _build_tasks(texts: Path, *, encoder: str, device: str) -> None:
     statistics = []
     for name in tqdm(task_names(), desc="tasks", unit="task"):
         task = load_task(name)
@@ -35,11 +58,6 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str)
             raw = features.take_raw(chosen)
             features.write(features.FOLDER / f"{features.RAW_IRONY}.parquet", raw, encoder=encoder, device=device)
     pd.concat(statistics).to_csv(features.FOLDER / "statistics.csv", index=False, float_format="%.4f")
-    for name in annotated.LABELS:
-        items, votes = annotated.load(name, annotations / f"annot_{name}" / "annotations.parquet")
-        features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
-        votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
-    write_index()
 
 
 def describe_texts(frame: pd.DataFrame, task: str) -> pd.DataFrame:

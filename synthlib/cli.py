@@ -16,7 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
     build.add_argument("texts", type=Path, help="folder with one parquet file a task")
-    build.add_argument("annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/")
+    build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
+    build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "build-features":
         from synthlib.build import build_features
 
-        build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
+        build_features(
+            options.texts, options.annotations, encoder=options.encoder, device=options.device, only=options.only
+        )
     if options.command in ("estimate", "calls"):
         return _report(_estimate if options.command == "estimate" else _move_calls, options)
     if options.command == "release":

@@ -29,7 +29,10 @@ SELECTION_SEED = 20231206
 TEXT_COLUMNS = ("text", "text_raw", "head", "tail")  # of real texts; no table of features holds them
 RAW_IRONY = "tweet_irony_raw"
 #: Sets on which a task's classifiers are tested besides its own test rows.
-EXTRA_TEST_SETS = {"tweet_irony": (RAW_IRONY, "isarcasmeval_en"), "humor": ("expun_humor",)}
+EXTRA_TEST_SETS = {
+    "tweet_irony": (RAW_IRONY, "isarcasmeval_en", "multipico_irony_en", "csc_sarcasm"),
+    "humor": ("expun_humor",),
+}
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,11 @@ def load_texts(name: str, source: str, *, n_train: int = SHIPPED_ROWS) -> pd.Dat
     """
     if source == "features":
         raise ValueError("source 'features' has no texts; use folder (SYNTHLIB_DATA) or hub")
-    if name in annotated.LABELS:
-        return annotated.load(name)[0]
+    if name in annotated.SETS:
+        folder = annotated.find_annotations()
+        if folder is None:
+            raise ValueError(f"no texts of {name!r}; set {annotated.VARIABLE}=<folder with annot_{name}/>")
+        return annotated.load_set(folder, name, threshold=annotated.RATING_THRESHOLD)[0]
     if name == RAW_IRONY:
         return take_raw(load_texts("tweet_irony", source))
     task = load_task(name)

@@ -14,7 +14,7 @@ from synthlib.tasks import load_task, task_names
 
 ENCODER = "all-MiniLM-L6-v2"
 FIXTURE = Path(__file__).parent / "fixtures" / "made_up_features.parquet"
-SETS = [*task_names(), "tweet_irony_raw", "expun_humor", "isarcasmeval_en"]
+SETS = [*task_names(), "tweet_irony_raw", *data.HUMAN_VOTES]
 MADE_UP = pd.DataFrame(
     [
         ("m1", "joy", "train", "Best morning ever!! The ferry waited for us 😀 #lucky"),
@@ -239,7 +239,7 @@ def test_fewer_training_rows_are_part_of_more():
 
 def test_other_test_sets_come_from_the_texts_at_hand(tmp_path, monkeypatch):
     shipped = features.load("tweet_irony", "features", ENCODER).rows
-    assert features.extra_test_sets("tweet_irony", "features", shipped) == ["tweet_irony_raw", "isarcasmeval_en"]
+    assert features.extra_test_sets("tweet_irony", "features", shipped) == list(features.EXTRA_TEST_SETS["tweet_irony"])
     monkeypatch.delenv("SYNTHLIB_ANNOTATIONS", raising=False)
     assert features.extra_test_sets("tweet_irony", "folder", shipped) == ["tweet_irony_raw"]
     assert features.extra_test_sets("tweet_irony", "folder", shipped.drop(columns="irony_tag")) == []

@@ -72,7 +72,7 @@ def test_unknown_sources_and_settings_are_refused():
 def test_fine_tuning_is_empty_or_complete_and_needs_texts():
     cells = profiles.expand(profiles.load_profile(paths.PARAMS / "finetuned.yaml"))
     train = next(cell.params for cell in cells if cell.stage == "train").model_dump()
-    assert train["fine_tuning"]["learning_rate"] == 5e-5 and train["curve_sizes"] == train["mixing_sizes"] == []
+    assert train["fine_tuning"]["learning_rate"] == 2e-4 and train["curve_sizes"] == train["mixing_sizes"] == []
     assert set(train["fine_tuning"]) == set(params.FineTuning.model_fields)
     frozen = {"fine_tuning": {}, "tfidf_strengths": [], "source": "features", "n_real": 2000}
     assert params.check(params.Train, train | frozen).fine_tuning == {}

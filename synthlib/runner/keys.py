@@ -148,7 +148,7 @@ def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
         raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
     for task, path in files.items():
         _check_texts(task, path, _stamp(path))
-    annotations = {name: path for name in annotated.LABELS if (path := annotated.find_file(name))}
+    annotations = {name: path for name in annotated.SETS if (path := annotated.find_file(name))}
     return {name: list(_stamp(path)) for name, path in (files | annotations).items()}
 
 
