@@ -1,6 +1,6 @@
 """Classifiers that learn what was drawn for a text from the text: labels that cost nothing, as they were in the prompt.
 
-Each label is learnt twice: from encoder vectors, and from form alone (function words, length, marks), the shortcut. The
+Each label is learnt twice: from encoder vectors, and from style alone (function words, length, marks), the shortcut. The
 rows held out of a fold score it within a recipe; the same classifiers score it on another recipe's texts.
 """
 
@@ -20,7 +20,7 @@ from synthlib.features import FeatureTable
 from synthlib.shortcuts import SURFACE_MEASURES
 
 Predict = Callable[[np.ndarray, Sequence[train.Run]], np.ndarray]
-LEARNERS = ("encoder", "form", "majority")
+LEARNERS = ("encoder", "style", "majority")
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ def score_label(
     Returns
     -------
     scores : DataFrame
-        trained_on, tested_on, learner (encoder; form; majority: always the commonest training label), n_train (texts of
-        a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of form, on the
+        trained_on, tested_on, learner (encoder; style; majority: always the commonest training label), n_train (texts of
+        a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of style, on the
         same resamples of texts and classifiers.
     """
     n_labels = int(gold.max()) + 1
     learners = {
         "encoder": lambda runs: _predict_with_heads(table.features, gold, runs, n_labels, settings),
-        "form": lambda runs: _predict_with_form(measure_form(table), gold, runs),
+        "style": lambda runs: _predict_with_style(measure_style(table), gold, runs),
         "majority": lambda runs: np.stack([np.full(len(gold), np.bincount(gold[run.rows]).argmax()) for run in runs]),
     }
     recipes = table.rows["recipe"].to_numpy()
@@ -116,7 +116,7 @@ def score_label(
 
 
 def count_gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the encoder's classifiers beat form alone, within a recipe and across recipes.
+    """Return how often the encoder's classifiers beat style alone, within a recipe and across recipes.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def count_gains(scores: pd.DataFrame) -> pd.DataFrame:
     return counted.agg({"cases": "sum", "f1": "mean", "better": "sum", "worse": "sum"})
 
 
-def measure_form(table: FeatureTable) -> np.ndarray:
+def measure_style(table: FeatureTable) -> np.ndarray:
     """Return what a text looks like without its content, shape (N, W + S).
 
     Counts of W function words at length one, and S surface measures (length, marks) in standard deviations over all N.
@@ -150,7 +150,7 @@ def _predict_with_heads(
     return probabilities.argmax(-1)  # (M, N)
 
 
-def _predict_with_form(x: np.ndarray, gold: np.ndarray, runs: Sequence[train.Run]) -> np.ndarray:
+def _predict_with_style(x: np.ndarray, gold: np.ndarray, runs: Sequence[train.Run]) -> np.ndarray:
     return np.stack([LogisticRegression(max_iter=1000).fit(x[run.rows], gold[run.rows]).predict(x) for run in runs])
 
 
@@ -175,7 +175,7 @@ def _score(
     confidence: float,
     rng: np.random.Generator,
 ) -> dict[str, tuple[float, ...]]:
-    n_models = len(predicted["form"])
+    n_models = len(predicted["style"])
     resampling = metrics.draw_resampling(len(gold), n_models, n_resamples=n_resamples, rng=rng)
     scores = {
         name: metrics.bootstrap_scores(gold, rows, n_labels=n_labels, resampling=resampling)
@@ -184,6 +184,6 @@ def _score(
     found = {}
     for name, score in scores.items():
         low, high = metrics.interval(score.f1_draws, confidence=confidence)
-        gained = metrics.interval(score.f1_draws - scores["form"].f1_draws, confidence=confidence)
-        found[name] = (score.f1, low, high, score.f1 - scores["form"].f1, *gained)
+        gained = metrics.interval(score.f1_draws - scores["style"].f1_draws, confidence=confidence)
+        found[name] = (score.f1, low, high, score.f1 - scores["style"].f1, *gained)
     return found

@@ -23,6 +23,13 @@ This sentence must occur in it: {sentence}"""
 _PASSAGE = """Write a short passage of a textbook about {topic}, for readers at the level of {audience}, with a short
 piece of Python code."""
 
+_HEADS = {
+    "set_usd": ("these\ntexts", 2),
+    "corpus_usd": ("a large\ncorpus", 0),
+    "api_usd": ("10⁶ labels\nby API", 0),
+    "break_even_texts": ("paid off\nafter (texts)", 0),
+}
+
 
 def render_calls(recipe: str, request: dict, summary: str | None, sentence: str | None) -> list[str]:
     """Return the user messages of the calls that a request takes, one a call.
@@ -145,19 +152,11 @@ def price_labelling(
 
 
 def tabulate_costs(costs: pd.DataFrame, labelling: pd.DataFrame) -> pd.DataFrame:
-    """Return the tables of :func:`price_corpora` and :func:`price_labelling` as one to read; NaN is ``unknown``."""
-    heads = {
-        "set_usd": "these texts\n(USD)",
-        "corpus_answer_usd": "a corpus:\nanswers (USD)",
-        "corpus_prompt_usd": "a corpus:\nprompts (USD)",
-        "api_usd": "a million labels\nby API (USD)",
-        "own_usd": "by a classifier\n(USD)",
-        "break_even_texts": "paid off after\n(texts)",
-    }
+    """Return the tables of :func:`price_corpora` and :func:`price_labelling` as one to read, in USD; NaN is ``unknown``."""
     merged = costs.merge(labelling, on="model")
+    merged["corpus_usd"] = merged["corpus_answer_usd"] + merged["corpus_prompt_usd"]
     shown = {"model": merged["model"]}
-    for name, head in heads.items():
-        digits = 2 if name in ("set_usd", "own_usd") else 0
+    for name, (head, digits) in _HEADS.items():
         shown[head] = [f"{x:,.{digits}f}" if np.isfinite(x) else _say_other(x) for x in merged[name]]
     return pd.DataFrame(shown)
 

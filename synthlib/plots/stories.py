@@ -26,23 +26,24 @@ def plot_diversity(averaged: pd.DataFrame) -> Figure:
         source (a recipe or a task), setting, measure (remote_clique, chamfer), value, value_low, value_high.
     """
     sources = list(dict.fromkeys(averaged["source"]))
+    settings = [setting for setting in _MARKERS if setting in set(averaged["setting"])]
     n_recipes = sum(source in RECIPE_NAMES for source in sources)
-    fig, axes = plt.subplots(1, 2, figsize=(COLUMN_WIDTH, 0.21 * len(sources) + 1.0), sharey=True)
+    fig, axes = plt.subplots(1, 2, figsize=(COLUMN_WIDTH, 0.25 * len(sources) + 1.0), sharey=True)
     for ax, (measure, title) in zip(axes, _MEASURES.items(), strict=True):
         for setting, part in averaged[averaged["measure"] == measure].groupby("setting", sort=False):
+            shift = 0.24 * (settings.index(setting) - (len(settings) - 1) / 2) if setting in settings else 0.0
             for row in part.itertuples():
                 color = RECIPE_COLORS.get(row.source) or SOURCE_PALETTE[setting]
-                y, marker = sources.index(row.source), _MARKERS.get(setting, "o")
+                y, marker = sources.index(row.source) + shift, _MARKERS.get(setting, "o")
                 ax.plot([row.value_low, row.value_high], [y, y], color=color, lw=1.1)
-                ax.plot(row.value, y, marker, color=color, markersize=3.5)
+                ax.plot(row.value, y, marker, color=color, markersize=3)
         ax.axhline(n_recipes - 0.5, color="0.5", lw=0.8)
         ax.set_xlabel(f"{title}\n(cosine distance)")
     axes[0].set_yticks(range(len(sources)), [RECIPE_NAMES.get(s, s.replace("_", " ")) for s in sources])
     axes[0].set_ylim(len(sources) - 0.4, -0.6)
-    for setting in averaged["setting"].unique():
-        if setting in _MARKERS:
-            style = {"color": SOURCE_PALETTE[setting], "label": SOURCE_NAMES[setting]}
-            axes[0].plot([], [], _MARKERS[setting], markersize=3.5, **style)
+    for setting in settings:
+        style = {"color": SOURCE_PALETTE[setting], "label": SOURCE_NAMES[setting]}
+        axes[0].plot([], [], _MARKERS[setting], markersize=3, **style)
     fig.legend(loc="outside upper center", ncols=3, handletextpad=0.2, columnspacing=1.2)
     return fig
 
@@ -89,7 +90,7 @@ def plot_features(scores: pd.DataFrame, *, confidence: float) -> Figure:
     Parameters
     ----------
     scores : DataFrame
-        label, trained_on, tested_on, learner (encoder, form, majority), f1, f1_low, f1_high (fractions).
+        label, trained_on, tested_on, learner (encoder, style, majority), f1, f1_low, f1_high (fractions).
     """
     labels = list(dict.fromkeys(scores["label"]))
     fig, axes = plt.subplots(1, 2, figsize=(COLUMN_WIDTH, 0.42 * len(labels) + 1.2), sharex=True, sharey=True)
@@ -105,7 +106,7 @@ def plot_features(scores: pd.DataFrame, *, confidence: float) -> Figure:
     fig.supxlabel(f"Macro-F1 (points, {100 * confidence:.0f} % interval)", fontsize=8)
     for recipe in dict.fromkeys(scores["trained_on"]):
         axes[1].plot([], [], "o", color=RECIPE_COLORS[recipe], label=f"trained on {RECIPE_NAMES[recipe]}")
-    axes[1].plot([], [], "o", mfc="white", color="0.3", label="the same, form alone")
+    axes[1].plot([], [], "o", mfc="white", color="0.3", label="the same, style alone")
     axes[1].plot([], [], "|", color="0.3", markersize=7, label="majority")
     fig.legend(loc="outside upper center", ncols=2, handletextpad=0.2, columnspacing=1.0)
     return fig
