@@ -242,7 +242,7 @@ class InstanceSubjectivity(Params):
 class Stories(Params):
     """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
 
-    The classifier's fields are those of :class:`synthlib.train.Settings`; the last eight are assumptions about money.
+    The classifier's fields are those of :class:`synthlib.train.Settings`; the last eight (from ``models``) are assumptions about money.
     """
 
     tasks: TaskNames
@@ -257,7 +257,6 @@ class Stories(Params):
     weight_decay: Annotated[float, Field(ge=0, lt=1)]
     n_steps: Count
     batch_size: Count
-    device: str
     n_resamples: Resamples
     confidence: Share
     models: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]

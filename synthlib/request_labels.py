@@ -1,7 +1,7 @@
 """Classifiers that learn what was drawn for a text from the text: labels that cost nothing, as they were in the prompt.
 
-Each label is learnt twice: from encoder vectors, and from style alone (function words, length, marks), the shortcut. The
-rows held out of a fold score it within a recipe; the same classifiers score it on another recipe's texts.
+Each label is learnt twice: from encoder vectors, and from style alone (function words, length, marks), the shortcut.
+The rows held out of a fold score it within a recipe; the same classifiers score it on another recipe's texts.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def score_label(
     Returns
     -------
     scores : DataFrame
-        trained_on, tested_on, learner (encoder; style; majority: always the commonest training label), n_train (texts of
-        a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of style, on the
+        trained_on, tested_on, learner (encoder; style; majority: always the commonest training label), n_train (texts
+        of a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of style, on the
         same resamples of texts and classifiers.
     """
     n_labels = int(gold.max()) + 1

@@ -152,7 +152,7 @@ def price_labelling(
 
 
 def tabulate_costs(costs: pd.DataFrame, labelling: pd.DataFrame) -> pd.DataFrame:
-    """Return the tables of :func:`price_corpora` and :func:`price_labelling` as one to read, in USD; NaN is ``unknown``."""
+    """Return :func:`price_corpora` and :func:`price_labelling` as one table to read, in USD; NaN is ``unknown``."""
     merged = costs.merge(labelling, on="model")
     merged["corpus_usd"] = merged["corpus_answer_usd"] + merged["corpus_prompt_usd"]
     shown = {"model": merged["model"]}
