@@ -242,7 +242,7 @@ class InstanceSubjectivity(Params):
 class Stories(Params):
     """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
 
-    The classifier's fields are those of :class:`synthlib.train.Settings`; the last eight (from ``models``) are assumptions about money.
+    The classifier's fields are those of :class:`synthlib.train.Settings`; from ``models`` on, all is about money.
     """
 
     tasks: TaskNames

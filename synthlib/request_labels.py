@@ -90,8 +90,8 @@ def score_label(
     -------
     scores : DataFrame
         trained_on, tested_on, learner (encoder; style; majority: always the commonest training label), n_train (texts
-        of a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of style, on the
-        same resamples of texts and classifiers.
+        of a fold's classifier), n_test, f1, f1_low, f1_high, and gain, gain_low, gain_high: f1 minus that of style, on
+        the same resamples of texts and classifiers.
     """
     n_labels = int(gold.max()) + 1
     learners = {
