@@ -246,6 +246,36 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Stories(Params):
+    """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
+
+    The classifier's fields are those of :class:`synthlib.train.Settings`; from ``models`` on, all is about money.
+    """
+
+    tasks: TaskNames
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_texts: Annotated[int, Field(ge=2, le=60)]
+    opening_words: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
+    n_folds: Annotated[int, Field(ge=2, le=20)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    n_resamples: Resamples
+    confidence: Share
+    models: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    corpus_tokens: Count
+    usd_per_thousand_tokens: Annotated[float, Field(gt=0)]
+    prompt_tokens_per_answer_token: Annotated[float, Field(ge=0)]
+    instruction_tokens: Annotated[int, Field(ge=0)]
+    label_tokens: Count
+    texts_per_second: Annotated[float, Field(gt=0)]
+    machine_usd_per_hour: Annotated[float, Field(ge=0)]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -281,6 +311,7 @@ STAGES: dict[str, Stage] = {
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
 }
 
 

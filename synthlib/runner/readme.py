@@ -44,6 +44,10 @@ CAPTIONS = {
     "07_slopes": "slopes and rank correlations of those curves",
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
+    "09_diversity": "texts after the recipes of TinyStories and Phi-1, beside plain prompts",
+    "09_openings": "how many texts begin alike",
+    "09_features": "what a classifier learns of the labels that were in the request",
+    "09_costs": "what such texts cost, and what a local classifier saves",
 }
 
 
