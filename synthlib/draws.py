@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import qmc
 
 from synthlib.prompts import Request, check_label, check_prompts
+from synthlib.settings import ATTRIBUTED_SETTINGS, SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 _BLOCK = 1024  # a power of 2: Sobol points are balanced over such blocks
@@ -28,16 +29,17 @@ def draw_request(
 ) -> Request:
     """Return the n-th request of a label in a setting: a function of its arguments alone.
 
-    zero_shot draws a length and the task's draws; attributed draws attributes too and, for a share of requests, a verb,
-    noun and adjective; few_shot draws the task's draws and examples, which set the length.
+    zero_shot and verbalized draw a length and the task's draws; attributed and hierarchical draw attributes too and,
+    for a share of requests, a verb, noun and adjective; few_shot draws the task's draws and examples, which set the
+    length; grounded draws one example.
 
     Parameters
     ----------
     n : int
         From 1.
     pool : sequence of str or None
-        Keys of real texts of the label, from which few-shot examples are drawn: in random order, each before any comes
-        again (but for a rest too small for a request). None for the other settings.
+        Keys of real texts of the label, from which few-shot and grounded examples are drawn: in random order, each
+        before any comes again (but for a rest too small for a request). None for the other settings.
 
     Raises
     ------
@@ -71,10 +73,12 @@ def _draw(
     shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
     attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
     drawn: dict[str, Any] = {name: _pick(values, shares.pop(0)) for name, values in task.draws.items()}
-    if setting == "few_shot":
-        return Request(setting, label, n, drawn, _draw_examples(pool or [], wording.examples_per_request, n, stream))
+    if setting in SHOWING_SETTINGS:
+        size = wording.examples_per_request if setting == "few_shot" else 1
+        examples = _draw_examples(pool or [], size, n, stream, f"{task.name}: a {setting} request of {label}")
+        return Request(setting, label, n, drawn if setting == "few_shot" else {}, examples)
     drawn["words"] = _pick(range(task.words[0], task.words[1] + 1), shares.pop(0))
-    if setting == "attributed":
+    if setting in ATTRIBUTED_SETTINGS:
         drawn["attributes"] = _leave_out(attributes, wording.attributes_per_request, shares.pop(0))
         if task.vocabulary and shares.pop(0) < wording.vocabulary_share:
             words = zip(("verb", "noun", "adjective"), wording.vocabulary_words.values(), shares, strict=True)
@@ -136,11 +140,14 @@ def _leave_out(attributes: dict[str, str], most: int, share: float) -> dict[str,
     return {name: attributes[name] for name in _pick(kept, share)}
 
 
-def _draw_examples(pool: Sequence[str], size: int, n: int, stream: int) -> tuple[str, ...]:
+def _draw_examples(pool: Sequence[str], size: int, n: int, stream: int, origin: str) -> tuple[str, ...]:
     if len(pool) < size:
-        raise ValueError(f"a few-shot request shows {size} examples; the pool has {len(pool)}")
+        raise ValueError(
+            f"{origin} shows {size} example(s); the pool has {len(pool)}: add training texts of the label, or lower "
+            "examples_per_request in params/prompts.yaml"
+        )
     if len(set(pool)) != len(pool):
-        raise ValueError("the pool repeats a key")
+        raise ValueError(f"{origin}: the pool repeats a key")
     turn, place = divmod(n - 1, len(pool) // size)
     order = np.random.default_rng([stream, turn]).permutation(len(pool))
     return tuple(pool[i] for i in order[place * size : (place + 1) * size])

@@ -139,11 +139,21 @@ class Wording(BaseModel):
     examples_per_request: Annotated[int, Field(ge=1)]
     attributes_per_request: Annotated[int, Field(ge=1)]
     vocabulary_share: Annotated[float, Field(ge=0, le=1)]
+    candidates: Annotated[int, Field(ge=2)]
+    keep: Literal["one", "all"]
     diversity: str
     imitation: str
     attributed: str
     vocabulary: str
+    outline: str
+    write: str
+    grounded: str
+    verbalized: str
     vocabulary_words: dict[Literal["verbs", "nouns", "adjectives"], Annotated[list[str], Field(min_length=1)]]
+
+    def texts_per_request(self, setting: str) -> int:
+        """Return how many texts a request of a setting gives: one, but for verbalized ones that keep all."""
+        return self.candidates if setting == "verbalized" and self.keep == "all" else 1
 
 
 @lru_cache
