@@ -103,19 +103,67 @@ def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
     drawn = [request for request in requests if "attributes" in request.drawn]
     if not drawn:
         raise ValueError(f"none of {len(requests)} request(s) draws attributes")
-    labels = {request.label for request in drawn}
     rows = []
     for names in [*itertools.combinations(task.attributes, 1), *itertools.combinations(task.attributes, 2)]:
-        values = [[task.attributes_of(label)[name] for name in names] for label in labels]
-        counts = dict.fromkeys(itertools.chain.from_iterable(itertools.product(*lists) for lists in values), 0)
-        for request in drawn:
-            attributes = request.drawn["attributes"]
-            if all(name in attributes for name in names):
-                counts[tuple(attributes[name] for name in names)] += 1
-        met = np.array(list(counts.values()))
+        met = _count(task, drawn, names)
         row = {"what": " × ".join(names), "possible": len(met), "seen": int((met > 0).sum())}
         rows.append(row | {"least": int(met.min()), "most": int(met.max()), "requests": int(met.sum())})
     return pd.DataFrame(rows)
+
+
+def compare_coverage(
+    task: Task, requests: Sequence[Request], *, n_repeats: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return how evenly requests cover single values, pairs and triples of values, beside independent draws.
+
+    The independent draws have as many requests of each label, each with as many attributes, every value equally likely.
+
+    Returns
+    -------
+    coverage : DataFrame
+        size (1 to 3 values), possible (combinations), seen and seen_independent (share of them that occur), unevenness
+        and unevenness_independent (standard deviation of their counts over the mean). Of independent draws: means over
+        ``n_repeats``.
+
+    Raises
+    ------
+    ValueError
+        No request draws attributes.
+    """
+    drawn = [request for request in requests if "attributes" in request.drawn]
+    if not drawn:
+        raise ValueError(f"none of {len(requests)} request(s) draws attributes")
+    independent = [[_draw_freely(task, request, rng) for request in drawn] for _ in range(n_repeats)]
+    rows = []
+    for size in range(1, min(3, len(task.attributes)) + 1):
+        row: dict[str, float] = {"size": size}
+        for suffix, runs in (("", [drawn]), ("_independent", independent)):
+            choices = list(itertools.combinations(task.attributes, size))
+            counts = [[_count(task, run, names) for names in choices] for run in runs]
+            row["possible"] = sum(map(len, counts[0]))
+            row[f"seen{suffix}"] = np.mean([np.concatenate(run) > 0 for run in counts])
+            spread = [met.std() / met.mean() for run in counts for met in run if met.any()]
+            row[f"unevenness{suffix}"] = np.mean(spread) if spread else np.nan
+        rows.append(row)
+    names = ["size", "possible", "seen", "seen_independent", "unevenness", "unevenness_independent"]
+    return pd.DataFrame(rows)[names]
+
+
+def _draw_freely(task: Task, request: Request, rng: np.random.Generator) -> Request:
+    listed = task.attributes_of(request.label)
+    kept = sorted(rng.permutation(len(listed))[: len(request.drawn["attributes"])])
+    chosen = {name: str(rng.choice(listed[name])) for name in (list(listed)[place] for place in kept)}
+    return Request(request.setting, request.label, request.n, {"attributes": chosen}, ())
+
+
+def _count(task: Task, requests: Sequence[Request], names: Sequence[str]) -> np.ndarray:
+    """Return how many requests draw each combination of values of some attributes that any of their labels allows."""
+    values = [[task.attributes_of(label)[name] for name in names] for label in {r.label for r in requests}]
+    counts = dict.fromkeys(itertools.chain.from_iterable(itertools.product(*lists) for lists in values), 0)
+    for attributes in (request.drawn["attributes"] for request in requests):
+        if all(name in attributes for name in names):
+            counts[tuple(attributes[name] for name in names)] += 1
+    return np.array(list(counts.values()))
 
 
 def stream_of(*parts: object) -> int:

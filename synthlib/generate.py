@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pandas as pd
 
 from synthlib import data, features
 from synthlib.backends import Llm
-from synthlib.conversations import Brief
+from synthlib.compliance import find_rules
+from synthlib.conversations import Brief, with_outline
+from synthlib.draws import draw_request
 from synthlib.ledger import count_replayed
 from synthlib.params import Generate
-from synthlib.prompts import Request, check_prompts, render
+from synthlib.prompts import Request, check_prompts, messages, render, render_outline
 from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
@@ -31,6 +34,7 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     ValueError, CallError
         See :func:`replay` and :func:`synthlib.live.ask`.
     """
+    find_rules(task)  # a rule that does not exist shows before a model is asked
     if p.backend == "released":
         corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
         return corpus, count_replayed(corpus)
@@ -53,6 +57,28 @@ def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:
     pool = texts[texts["pool"]]
     examples = {label: dict(zip(part["key"], part["text"], strict=True)) for label, part in pool.groupby("label")}
     return Brief(task, wording, examples, p.seed)
+
+
+def sketch_chats(
+    task: Task, setting: str, *, label: str, seed: int, wording: Wording, pool: Sequence[str]
+) -> list[list[dict[str, str]]]:
+    """Return the chats of a label's first request in a setting, one a call, without asking for anything.
+
+    Real texts stand there by their keys (those of ``pool``), an outline by what will be in it.
+
+    Raises
+    ------
+    ValueError
+        The request cannot be drawn (:func:`synthlib.draws.draw_request`).
+    """
+    drawn = pool if setting in SHOWING_SETTINGS else None
+    request = draw_request(task, setting, label=label, n=1, seed=seed, wording=wording, pool=drawn)
+    if setting != "hierarchical":
+        return [messages(task, request, wording=wording)]
+    outline = {"summary": "⟨the summary that came back⟩", "sentence": "⟨the sentence that came back⟩"}
+    context = {"role": "system", "content": task.context.strip()}
+    first = [context, {"role": "user", "content": render_outline(task, request, wording=wording)}]
+    return [first, messages(task, with_outline(request, outline), wording=wording)]
 
 
 def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wording) -> pd.DataFrame:

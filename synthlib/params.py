@@ -23,18 +23,16 @@ from pydantic import (
     model_validator,
 )
 
-from synthlib import tasks as task_files
 from synthlib.backends import Llm
 from synthlib.settings import RELEASED_SETTINGS, SHOWING_SETTINGS, Setting, TrainingSource
+from synthlib.tasks import find_file
 
 Source = Literal["features", "folder", "hub"]
 Backend = Literal["released", "openai"]
 
 
 def _known_task(name: str) -> str:
-    known = task_files.task_names()
-    if name not in known:
-        raise ValueError(f"unknown task {name!r}; known tasks: {', '.join(known)}")
+    find_file(name)
     return name
 
 
