@@ -14,7 +14,7 @@ from synthlib.draws import stream_of
 from synthlib.prompts import Request
 from synthlib.tasks import Wording
 
-_PART = r"^[^\w\n]*(?:\d+[.)]\s*)?{name}[^\w\n:]*:(.*)$"
+_PART = r"^[^\w\n]*(?:\d+[.)])?[^\w\n]*{name}[^\w\n:]*:(.*)$"
 
 
 class FormatError(ValueError):

@@ -66,9 +66,7 @@ def plot_nearest_example(nearness: pd.DataFrame, *, threshold: float) -> Figure:
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.3))
     for setting, part in nearness.groupby("setting", sort=False):
         color = SOURCE_PALETTE[setting]
-        ax.ecdf(
-            part["other_cosine"], label=f"{SOURCE_NAMES[setting]}: not shown", lw=1.2, color=color, ls="--"
-        )
+        ax.ecdf(part["other_cosine"], label=f"{SOURCE_NAMES[setting]}: not shown", lw=1.2, color=color, ls="--")
         ax.ecdf(part["example_cosine"], label=f"{SOURCE_NAMES[setting]}: shown", lw=1.4, color=color)
     ax.axvline(threshold, color="0.5", ls=":", lw=1)
     ax.text(threshold, 0.5, "copy ", ha="right", va="center", rotation=90, color="0.4", fontsize=7)
