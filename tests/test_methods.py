@@ -251,7 +251,7 @@ def test_requests_that_lack_what_they_need_are_refused():
     request = draw_request(TASK, "hierarchical", n=1, pool=None, **shared)
     with pytest.raises(ValueError, match="has no outline yet"):
         render(TASK, request, wording=WORDING, texts=None)
-    with pytest.raises(ValueError, match="outline is .*needs a summary and a sentence"):
+    with pytest.raises(ValueError, match=r"outline is .*needs a summary and a sentence"):
         render(TASK, with_outline(request, {"summary": "s", "sentence": ""}), wording=WORDING, texts=None)
 
 
