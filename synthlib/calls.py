@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 VERSION = 1  # of the store and of exported lines
 
-Kind = Literal["text", "refusal", "empty", "cut_off"]
+Kind = Literal["text", "refusal", "empty", "cut_off", "off_format"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Answer:
     text : str
         Without white space at its ends; empty where there is none.
     kind : str
-        text, or what is wrong: refusal, empty, cut_off (at max_tokens).
+        text, or what is wrong: refusal, empty, cut_off (at max_tokens), off_format (not as asked; in the store it is a
+        text, since the setting decides what can be read).
     finish_reason : str or None
         As the server gave it.
     prompt_tokens, answer_tokens : int or None

@@ -16,6 +16,7 @@ import snowballstemmer
 
 from synthlib import surface
 from synthlib.audit import share_interval
+from synthlib.tasks import Rule, Task
 
 _STEMMER = snowballstemmer.stemmer("english")
 _IRREGULAR_FORMS = """
@@ -50,6 +51,14 @@ def _search(pattern: str) -> Callable[[str], bool]:
     return lambda text: re.search(pattern, text, re.IGNORECASE) is not None
 
 
+def _lack(pattern: str) -> Callable[[str], bool]:
+    return lambda text: re.search(pattern, text, re.IGNORECASE) is None
+
+
+def _flatten(text: str) -> str:
+    return " ".join(re.sub("[\"“”„'‘’*_]", "", text).lower().split())
+
+
 def _count_sentences(text: str) -> int:
     return len(re.findall(r"[^.!?…]*\w[^.!?…]*(?:[.!?…]+(?=[\s\"”'’)]|$)|$)", text))
 
@@ -63,47 +72,43 @@ def _capitals(text: str) -> float:
     return sum(letter.isupper() for letter in letters) / max(len(letters), 1)
 
 
-#: What a text with the attribute value should bear. Values without a rule are not checked.
+#: What a text can bear, by the name under which a task's file calls it (``rules`` of :class:`synthlib.tasks.Task`).
 RULES: dict[str, Callable[[str], bool]] = {
-    "with hashtags": _search(r"#\w"),
-    "hashtag carries the point": _search(r"#\w"),
-    "no hashtag": lambda text: "#" not in text,
-    "to a named account": _search(r"@\w"),
-    "emoji-heavy": lambda text: len(_EMOJI.findall(text)) >= 2,
-    "a question": lambda text: "?" in text,
-    "question": lambda text: "?" in text,
-    "rhetorical question": lambda text: "?" in text,
-    "question and answer": _search(r"\?[\"”'’)]*\s+\S"),
-    "a quotation": lambda text: _QUOTED.search(text) is not None,
-    "quotation": lambda text: _QUOTED.search(text) is not None,
-    "quote then reaction": _search("^\\s*(?:>|[\"“'‘])"),
-    "one long breathless sentence": lambda text: _count_sentences(text) == 1,
-    "fragments": lambda text: _count_sentences(text) >= 2,
-    "two short sentences": lambda text: _count_sentences(text) == 2,
-    "all lower case": lambda text: text == text.lower(),
-    "with an edit at the end": _search(r"\bedit\b"),
-    "shouting capitals": lambda text: _capitals(text) >= 0.8,
-    "enthusiastic with capitals": _search(r"(?-i:\b[A-Z]{3,}\b)"),
-    "emoticons": lambda text: bool(_EMOTICON.search(text) or _EMOJI.search(text)),
-    "textspeak with dropped vowels": lambda text: _NO_VOWEL.search(text.lower()) is not None,
-    "Singlish particles": lambda text: _SINGLISH.search(text) is not None,
-    "bar joke": _search(r"\b(?:bar|pub|bartender|barman|barmaid)\b"),
-    "how-to or list": _search(r"^\W*(?:how|\d+|\w+ (?:ways|things|reasons|tips|signs))\b"),
-    "survey result": _search(r"survey|poll|percent|%|\b(?:in|of) \d+\b|study|respondents"),
-    "Associated Press style with a dateline": _search(r"^(?-i:[A-Z]{2}).{0,60}?(?:\(AP\)|--|[—–]| - )"),
-    "survey or figures": _search(r"\d"),
-    "no figures": lambda text: re.search(r"\d", text) is None,
-    "one figure": lambda text: _numbers(text) == 1,
-    "two figures compared": lambda text: _numbers(text) >= 2,
-    "percentages": _search(r"%|per ?cent"),
-    "euro amounts": _search(r"€|\beuros?\b|\bEUR\b"),
-    "sentence with a parenthesis": _search(r"\(.+\)"),
-    "undated": lambda text: _YEAR.search(text) is None,
-    "the 19th century": _search(r"\b18\d\d|19th|nineteenth"),
-    "the 1920s-1940s": _search(r"\b19[234]\d"),
-    "the 1950s-1970s": _search(r"\b19[567]\d"),
-    "the 1980s-1990s": _search(r"\b19[89]\d"),
-    "the 2000s": _search(r"\b200\d"),
+    "hashtag": _search(r"#\w"),
+    "no_hashtag": lambda text: "#" not in text,
+    "mention": _search(r"@\w"),
+    "two_emoji": lambda text: len(_EMOJI.findall(text)) >= 2,
+    "question_mark": lambda text: "?" in text,
+    "question_then_more": _search(r"\?[\"”'’)]*\s+\S"),
+    "quotation_marks": lambda text: _QUOTED.search(text) is not None,
+    "opening_quotation": _search("^\\s*(?:>|[\"“'‘])"),
+    "one_sentence": lambda text: _count_sentences(text) == 1,
+    "several_sentences": lambda text: _count_sentences(text) >= 2,
+    "two_sentences": lambda text: _count_sentences(text) == 2,
+    "lower_case": lambda text: text == text.lower(),
+    "word_edit": _search(r"\bedit\b"),
+    "capitals": lambda text: _capitals(text) >= 0.8,
+    "word_in_capitals": _search(r"(?-i:\b[A-Z]{3,}\b)"),
+    "emoticon": lambda text: bool(_EMOTICON.search(text) or _EMOJI.search(text)),
+    "word_without_vowel": lambda text: _NO_VOWEL.search(text.lower()) is not None,
+    "singlish_particle": lambda text: _SINGLISH.search(text) is not None,
+    "bar_word": _search(r"\b(?:bar|pub|bartender|barman|barmaid)\b"),
+    "list_opening": _search(r"^\W*(?:how|\d+|\w+ (?:ways|things|reasons|tips|signs))\b"),
+    "survey_word": _search(r"survey|poll|percent|%|\b(?:in|of) \d+\b|study|respondents"),
+    "dateline": _search(r"^(?-i:[A-Z]{2}).{0,60}?(?:\(AP\)|--|[—–]| - )"),
+    "digit": _search(r"\d"),
+    "no_digit": lambda text: re.search(r"\d", text) is None,
+    "one_number": lambda text: _numbers(text) == 1,
+    "two_numbers": lambda text: _numbers(text) >= 2,
+    "percentage": _search(r"%|per ?cent"),
+    "euro_amount": _search(r"€|\beuros?\b|\bEUR\b"),
+    "parenthesis": _search(r"\(.+\)"),
+    "no_year": lambda text: _YEAR.search(text) is None,
+    "year_18xx": _search(r"\b18\d\d|19th|nineteenth"),
+    "year_192x_194x": _search(r"\b19[234]\d"),
+    "year_195x_197x": _search(r"\b19[567]\d"),
+    "year_198x_199x": _search(r"\b19[89]\d"),
+    "year_200x": _search(r"\b200\d"),
 }
 
 
@@ -160,8 +165,68 @@ def check_vocabulary(corpus: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def check_attributes(corpus: pd.DataFrame) -> pd.DataFrame:
-    """Return the drawn attributes of each text, and whether it bears their marks.
+def find_rules(task: Task) -> dict[str, Callable[[str], bool]]:
+    """Return the rule of each checkable attribute value of a task.
+
+    Raises
+    ------
+    ValueError
+        The task names a rule that is not among :data:`RULES`.
+    """
+    rules = {}
+    for value, rule in task.rules.items():
+        if isinstance(rule, Rule):
+            rules[value] = _search(rule.holds) if rule.holds is not None else _lack(rule.lacks or "")
+        elif rule in RULES:
+            rules[value] = RULES[rule]
+        else:
+            raise ValueError(
+                f"{task.name}: the rule of {value!r} is {rule!r}; write holds: or lacks: with a regular expression, or "
+                f"one of {', '.join(RULES)}"
+            )
+    return rules
+
+
+def list_rules(task: Task) -> pd.DataFrame:
+    """Return what the sampler can draw, and how it is checked: a row an attribute value.
+
+    Returns
+    -------
+    rules : DataFrame
+        attribute, value, labels (those for which it is drawn, or ``all``), rule (its name or expression; a dash where
+        there is none).
+    """
+    rows = []
+    for attribute, values in task.attributes.items():
+        for value in values:
+            labels = [label for label in task.labels if value in task.attributes_of(label)[attribute]]
+            rule = task.rules.get(value, "–")
+            if isinstance(rule, Rule):
+                rule = f"holds {rule.holds}" if rule.holds is not None else f"lacks {rule.lacks}"
+            rows.append((attribute, value, "all" if len(labels) == len(task.labels) else ", ".join(labels), rule))
+    return pd.DataFrame(rows, columns=["attribute", "value", "labels", "rule"])
+
+
+def check_sentences(corpus: pd.DataFrame) -> pd.DataFrame:
+    """Return for each text with an outline whether the sentence of the outline stands in it.
+
+    Case, white space, the form of quotation marks and a final stop may differ.
+
+    Returns
+    -------
+    checked : DataFrame
+        key, setting, label, sentence_held. Empty where no request had an outline.
+    """
+    rows = []
+    for row in corpus.itertuples():
+        if outline := json.loads(row.request).get("outline"):
+            sentence = _flatten(outline["sentence"]).rstrip(".!?… ")
+            rows.append((row.key, row.setting, row.label, sentence in _flatten(row.text)))
+    return pd.DataFrame(rows, columns=["key", "setting", "label", "sentence_held"]).astype({"sentence_held": bool})
+
+
+def check_attributes(corpus: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Return the drawn attributes of each text of a task, and whether it bears their marks.
 
     Returns
     -------
@@ -169,16 +234,16 @@ def check_attributes(corpus: pd.DataFrame) -> pd.DataFrame:
         One row a text and drawn attribute: key, setting, label, attribute, drawn (its value), attribute_checkable
         (there is a rule), attribute_kept (by the rule; missing where there is none). Empty where none was drawn.
     """
-    rows = []
+    rows, rules = [], find_rules(task)
     for row in corpus.itertuples():
         for attribute, drawn in json.loads(row.request).get("attributes", {}).items():
-            kept = RULES[drawn](row.text) if drawn in RULES else None
-            rows.append((row.key, row.setting, row.label, attribute, drawn, drawn in RULES, kept))
+            kept = rules[drawn](row.text) if drawn in rules else None
+            rows.append((row.key, row.setting, row.label, attribute, drawn, drawn in rules, kept))
     names = ["key", "setting", "label", "attribute", "drawn", "attribute_checkable", "attribute_kept"]
     return pd.DataFrame(rows, columns=names).astype({"attribute_kept": "boolean", "attribute_checkable": bool})
 
 
-def tabulate_attributes(checked: pd.DataFrame, corpus: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+def tabulate_attributes(checked: pd.DataFrame, corpus: pd.DataFrame, task: Task, *, confidence: float) -> pd.DataFrame:
     """Return how far each checkable value was kept, beside texts for which the attribute had another value.
 
     Parameters
@@ -192,14 +257,14 @@ def tabulate_attributes(checked: pd.DataFrame, corpus: pd.DataFrame, *, confiden
         attribute, drawn, texts (with the value), kept, kept_low, kept_high (share of them that bear the mark),
         otherwise (share of texts with another value of the attribute that bear it; NaN where there is none).
     """
-    texts = corpus.set_index("key")["text"]
+    texts, rules = corpus.set_index("key")["text"], find_rules(task)
     rows = []
     for (attribute, drawn), group in checked[checked["attribute_checkable"]].groupby(
         ["attribute", "drawn"], sort=False
     ):
         interval = share_interval(group["attribute_kept"].sum(), len(group), confidence=confidence)
         others = checked.loc[(checked["attribute"] == attribute) & (checked["drawn"] != drawn), "key"]
-        otherwise = texts[others].map(RULES[drawn]).astype(float).mean()
+        otherwise = texts[others].map(rules[drawn]).astype(float).mean()
         rows.append((attribute, drawn, len(group), *interval, otherwise))
     names = ["attribute", "drawn", "texts", "kept", "kept_low", "kept_high", "otherwise"]
     return pd.DataFrame(rows, columns=names)

@@ -9,19 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from synthlib.answers import FormatError, pick_candidates, read_candidates, read_outline
 from synthlib.calls import Answer
 from synthlib.draws import draw_requests, stream_of
 from synthlib.prices import TOKENS_PER_MESSAGE, TOKENS_PER_WORD, estimate_tokens
-from synthlib.prompts import Request, render
+from synthlib.prompts import Request, render, render_outline
 from synthlib.rate import StoppedError
+from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 if TYPE_CHECKING:
     from synthlib.llm import Asker
+
+OUTLINE_WORDS = 50  # of a summary and a sentence, as a rule of thumb
+JSON_TOKENS = 15  # around a candidate in its list
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,20 +56,24 @@ class Outcome:
     request, conversation : Request, str
         What was asked, and where.
     answers : tuple of Answer
-        All that came. The last one is the text, unless it is broken as well: then the text is missing.
+        All that came, broken ones among them.
     n_new : int
         How many of them were asked for now; the others were in the store.
+    texts : tuple of (Request, str)
+        What is kept of the last answer: each text, with the request as it was in the end (with its outline, or the
+        probability of the candidate). Fewer than ``request.n_texts`` where no answer was sound.
     """
 
     request: Request
     conversation: str
     answers: tuple[Answer, ...]
     n_new: int
+    texts: tuple[tuple[Request, str], ...]
 
 
 @dataclass(frozen=True)
 class Brief:
-    """What all requests of a task share: its prompts, the real texts by label and key (few-shot only), the seed."""
+    """What all requests of a task share: its prompts, real texts by label and key (where any are shown), the seed."""
 
     task: Task
     wording: Wording
@@ -90,7 +101,7 @@ def plan(
     """
     conversations = []
     for setting in settings:
-        drawn = {label: _draw(brief, setting, label, n_per_label) for label in brief.task.label_names}
+        drawn = {label: _draw(brief, setting, label, n_per_label) for label in brief.task.labels}
         queues = {f"{setting}/{label}": requests for label, requests in drawn.items()}
         if labels == "mixed":
             queues = {setting: list(_mix(drawn, stream_of(brief.seed, brief.task.name, setting, "order of labels")))}
@@ -108,36 +119,68 @@ def _mix(drawn: Mapping[str, Sequence[Request]], stream: int) -> Iterator[Reques
             yield requests[place]
 
 
-def _draw(brief: Brief, setting: str, label: str, n_requests: int) -> list[Request]:
-    if setting == "few_shot" and label not in brief.examples:
-        raise ValueError(f"{brief.task.name}: no real texts of {label!r} to show in few-shot requests")
-    pool = list(brief.examples[label]) if setting == "few_shot" else None
+def _draw(brief: Brief, setting: str, label: str, n_texts: int) -> list[Request]:
+    """Return the requests for so many texts; the last one may have to give fewer than the others."""
+    if setting in SHOWING_SETTINGS and label not in brief.examples:
+        raise ValueError(f"{brief.task.name}: no real texts of {label!r} to show in {setting} requests")
+    pool = list(brief.examples[label]) if setting in SHOWING_SETTINGS else None
     shared = {"seed": brief.seed, "wording": brief.wording, "pool": pool}
-    return draw_requests(brief.task, setting, label=label, n_requests=n_requests, **shared)
+    each = brief.wording.texts_per_request(setting)
+    requests = draw_requests(brief.task, setting, label=label, n_requests=-(-n_texts // each), **shared)
+    return [replace(request, n_texts=min(each, n_texts - each * (request.n - 1))) for request in requests]
 
 
 def estimate_calls(conversation: Conversation, brief: Brief) -> np.ndarray:
-    """Return about how many tokens each call of a conversation has if every answer is as long as asked.
+    """Return about how many tokens each turn of a conversation has if every answer is as long as asked.
 
     By rule of thumb: four characters a token, 75 words 100 tokens. An answer without a length is as long as the mean of
-    its examples.
+    its examples; an outline has 50 words.
 
     Returns
     -------
     tokens : ndarray of int, shape (T, 2)
-        Of the prompt (with all earlier turns) and of the answer, by turn.
+        Of the prompt (with all earlier turns) and of the answer, by turn; a hierarchical turn's two calls are added up.
     """
     texts = brief.texts
-    held = estimate_tokens([_context(brief)])
+    context = held = estimate_tokens([_context(brief)])
     rows = []
     for request in conversation.requests:
+        first = np.zeros(2, dtype=int)
+        if request.setting == "hierarchical":
+            user = {"role": "user", "content": render_outline(brief.task, request, wording=brief.wording)}
+            first += context + estimate_tokens([user]), round(OUTLINE_WORDS * TOKENS_PER_WORD)
+            request = with_outline(request, dict.fromkeys(("summary", "sentence"), "word " * (OUTLINE_WORDS // 2)))
         user = render(brief.task, request, wording=brief.wording, texts=texts)
         held += estimate_tokens([{"role": "user", "content": user}])
-        shown = [len(texts[key].split()) for key in request.examples]
-        answer = round(request.drawn.get("words", sum(shown) / max(len(shown), 1)) * TOKENS_PER_WORD)
-        rows.append((held, answer))
+        answer = _estimate_answer(request, brief.wording, texts)
+        rows.append(first + np.array([held, answer]))
         held += answer + TOKENS_PER_MESSAGE
     return np.array(rows)
+
+
+def check_room(conversations: Sequence[Conversation], brief: Brief, *, max_tokens: int) -> None:
+    """Raise ValueError if the list that a verbalized request asks for would be cut off at ``max_tokens``."""
+    asked = [r for c in conversations for r in c.requests if r.setting == "verbalized"]
+    needed = max((_estimate_answer(request, brief.wording, {}) for request in asked), default=0)
+    if needed > max_tokens:
+        raise ValueError(
+            f"llm.max_tokens is {max_tokens}, but a verbalized answer of {brief.task.name} has about {needed} tokens "
+            f"({brief.wording.candidates} texts) and would be cut off: raise max_tokens, or lower candidates in "
+            "params/prompts.yaml"
+        )
+
+
+def _estimate_answer(request: Request, wording: Wording, texts: Mapping[str, str]) -> int:
+    shown = [len(texts[key].split()) for key in request.examples]
+    tokens = request.drawn.get("words", sum(shown) / max(len(shown), 1)) * TOKENS_PER_WORD
+    if request.setting == "verbalized":
+        return round(wording.candidates * (tokens + JSON_TOKENS))
+    return round(tokens)
+
+
+def with_outline(request: Request, outline: Mapping[str, str]) -> Request:
+    """Return a hierarchical request with the outline that its first call wrote."""
+    return replace(request, drawn={**request.drawn, "outline": dict(outline)})
 
 
 async def hold(
@@ -146,20 +189,56 @@ async def hold(
     """Hold a conversation; ``tell`` is given the outcome of each request as it comes.
 
     A broken answer is asked for again, as another replicate. A request that stays without a text is left out of what
-    later turns see.
+    later turns see. The outline of a hierarchical request is asked for outside the conversation, right before it.
     """
     chat = [_context(brief)]
     for request in conversation.requests:
-        user = {"role": "user", "content": render(brief.task, request, wording=brief.wording, texts=texts)}
-        answers, n_new = [], 0
-        name = f"{brief.seed}/{brief.task.name}/{request.setting}/{request.label}/{request.n}"
-        while len(answers) < asker.settings.asks_per_text and not (answers and answers[-1].kind == "text"):
-            answer, new = await asker.ask([*chat, user], replicate=f"{name}/{len(answers) + 1}")
-            answers.append(answer)
-            n_new += new
-        if answers[-1].kind == "text":
-            chat += [user, {"role": "assistant", "content": answers[-1].text}]
-        tell(Outcome(request, conversation.name, tuple(answers), n_new))
+        asked, planned = _Asked(asker, request, brief), request
+        if request.setting == "hierarchical":
+            user = {"role": "user", "content": render_outline(brief.task, request, wording=brief.wording)}
+            outline = await asked.until_read([_context(brief), user], "outline/", read_outline)
+            if outline is None:
+                tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, ()))
+                continue
+            planned = with_outline(request, outline)
+        user = {"role": "user", "content": render(brief.task, planned, wording=brief.wording, texts=texts)}
+        found = await asked.until_read([*chat, user], "", partial(_read_texts, planned, brief))
+        if found is not None:
+            chat += [user, {"role": "assistant", "content": asked.answers[-1].text}]
+        tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, tuple(found or ())))
+
+
+class _Asked:
+    """What has been asked for one request, and all answers so far."""
+
+    def __init__(self, asker: Asker, request: Request, brief: Brief) -> None:
+        self.asker, self.answers, self.n_new = asker, [], 0
+        self.name = f"{brief.seed}/{brief.task.name}/{request.setting}/{request.label}/{request.n}"
+
+    async def until_read(self, messages: list[dict[str, str]], step: str, read: Callable[[str], T]) -> T | None:
+        """Return what ``read`` makes of the first sound answer; None if none of ``asks_per_text`` is."""
+        for number in range(1, self.asker.settings.asks_per_text + 1):
+            answer, new = await self.asker.ask(messages, replicate=f"{self.name}/{step}{number}")
+            self.n_new += new
+            try:
+                found = read(answer.text) if answer.kind == "text" else None
+            except FormatError:
+                found, answer = None, replace(answer, kind="off_format")
+            self.answers.append(answer)
+            if found is not None:
+                return found
+        return None
+
+
+def _read_texts(request: Request, brief: Brief, answer: str) -> list[tuple[Request, str]]:
+    if request.setting != "verbalized":
+        return [(request, answer)]
+    candidates = read_candidates(answer, n=brief.wording.candidates)
+    shared = {"wording": brief.wording, "task_name": brief.task.name, "seed": brief.seed}
+    return [
+        (replace(request, drawn={**request.drawn, "probability": candidate.probability}), candidate.text)
+        for candidate in pick_candidates(candidates, request, **shared)
+    ]
 
 
 async def hold_all(

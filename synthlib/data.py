@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from synthlib import annotated, hub, surface
 from synthlib.paths import DATA
-from synthlib.tasks import Task, load_task
+from synthlib.tasks import Task, load_task, task_names
 
 SPLITS = hub.SPLITS
 
@@ -128,7 +128,9 @@ def load_hub(task: Task, shipped: pd.DataFrame | None = None) -> pd.DataFrame:
             f"task {task.name!r} has no pinned public copy (reference.hub in its file); "
             "use source: folder with SYNTHLIB_DATA, or source: features"
         )
-    if shipped is None:
+    if shipped is None and task.name not in task_names():
+        shipped = pd.DataFrame({"key": pd.Series(dtype=str), "split": "", "evaluation": pd.Series(dtype=bool)})
+    elif shipped is None:
         shipped = pd.read_parquet(DATA / "features" / f"{task.name}.parquet", columns=["key", "split", "evaluation"])
     frame = hub.read_texts(source)
     frame = hub.drop_duplicates(_clean_irony(frame) if task.name == "tweet_irony" else frame, shipped)
@@ -161,6 +163,8 @@ def load_corpus(task: Task, settings: list[str], folder: str | Path | None = Non
         A line is not JSON or lacks a field, or a label, setting or text is unsound.
     """
     path = Path(folder or DATA / "corpora") / f"{task.name}.jsonl"
+    if not path.is_file():
+        raise FileNotFoundError(f"no released texts of task {task.name!r} ({path}); ask a model: set backend to openai")
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import qmc
 
 from synthlib.prompts import Request, check_label, check_prompts
+from synthlib.settings import ATTRIBUTED_SETTINGS, SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 _BLOCK = 1024  # a power of 2: Sobol points are balanced over such blocks
@@ -28,16 +29,17 @@ def draw_request(
 ) -> Request:
     """Return the n-th request of a label in a setting: a function of its arguments alone.
 
-    zero_shot draws a length and the task's draws; attributed draws attributes too and, for a share of requests, a verb,
-    noun and adjective; few_shot draws the task's draws and examples, which set the length.
+    zero_shot and verbalized draw a length and the task's draws; attributed and hierarchical draw attributes too and,
+    for a share of requests, a verb, noun and adjective; few_shot draws the task's draws and examples, which set the
+    length; grounded draws one example.
 
     Parameters
     ----------
     n : int
         From 1.
     pool : sequence of str or None
-        Keys of real texts of the label, from which few-shot examples are drawn: in random order, each before any comes
-        again (but for a rest too small for a request). None for the other settings.
+        Keys of real texts of the label, from which few-shot and grounded examples are drawn: in random order, each
+        before any comes again (but for a rest too small for a request). None for the other settings.
 
     Raises
     ------
@@ -71,10 +73,12 @@ def _draw(
     shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
     attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
     drawn: dict[str, Any] = {name: _pick(values, shares.pop(0)) for name, values in task.draws.items()}
-    if setting == "few_shot":
-        return Request(setting, label, n, drawn, _draw_examples(pool or [], wording.examples_per_request, n, stream))
+    if setting in SHOWING_SETTINGS:
+        size = wording.examples_per_request if setting == "few_shot" else 1
+        examples = _draw_examples(pool or [], size, n, stream, f"{task.name}: a {setting} request of {label}")
+        return Request(setting, label, n, drawn if setting == "few_shot" else {}, examples)
     drawn["words"] = _pick(range(task.words[0], task.words[1] + 1), shares.pop(0))
-    if setting == "attributed":
+    if setting in ATTRIBUTED_SETTINGS:
         drawn["attributes"] = _leave_out(attributes, wording.attributes_per_request, shares.pop(0))
         if task.vocabulary and shares.pop(0) < wording.vocabulary_share:
             words = zip(("verb", "noun", "adjective"), wording.vocabulary_words.values(), shares, strict=True)
@@ -99,19 +103,67 @@ def measure_coverage(task: Task, requests: Sequence[Request]) -> pd.DataFrame:
     drawn = [request for request in requests if "attributes" in request.drawn]
     if not drawn:
         raise ValueError(f"none of {len(requests)} request(s) draws attributes")
-    labels = {request.label for request in drawn}
     rows = []
     for names in [*itertools.combinations(task.attributes, 1), *itertools.combinations(task.attributes, 2)]:
-        values = [[task.attributes_of(label)[name] for name in names] for label in labels]
-        counts = dict.fromkeys(itertools.chain.from_iterable(itertools.product(*lists) for lists in values), 0)
-        for request in drawn:
-            attributes = request.drawn["attributes"]
-            if all(name in attributes for name in names):
-                counts[tuple(attributes[name] for name in names)] += 1
-        met = np.array(list(counts.values()))
+        met = _count(task, drawn, names)
         row = {"what": " × ".join(names), "possible": len(met), "seen": int((met > 0).sum())}
         rows.append(row | {"least": int(met.min()), "most": int(met.max()), "requests": int(met.sum())})
     return pd.DataFrame(rows)
+
+
+def compare_coverage(
+    task: Task, requests: Sequence[Request], *, n_repeats: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return how evenly requests cover single values, pairs and triples of values, beside independent draws.
+
+    The independent draws have as many requests of each label, each with as many attributes, every value equally likely.
+
+    Returns
+    -------
+    coverage : DataFrame
+        size (1 to 3 values), possible (combinations), seen and seen_independent (share of them that occur), unevenness
+        and unevenness_independent (standard deviation of their counts over the mean). Of independent draws: means over
+        ``n_repeats``.
+
+    Raises
+    ------
+    ValueError
+        No request draws attributes.
+    """
+    drawn = [request for request in requests if "attributes" in request.drawn]
+    if not drawn:
+        raise ValueError(f"none of {len(requests)} request(s) draws attributes")
+    independent = [[_draw_freely(task, request, rng) for request in drawn] for _ in range(n_repeats)]
+    rows = []
+    for size in range(1, min(3, len(task.attributes)) + 1):
+        row: dict[str, float] = {"size": size}
+        for suffix, runs in (("", [drawn]), ("_independent", independent)):
+            choices = list(itertools.combinations(task.attributes, size))
+            counts = [[_count(task, run, names) for names in choices] for run in runs]
+            row["possible"] = sum(map(len, counts[0]))
+            row[f"seen{suffix}"] = np.mean([np.concatenate(run) > 0 for run in counts])
+            spread = [met.std() / met.mean() for run in counts for met in run if met.any()]
+            row[f"unevenness{suffix}"] = np.mean(spread) if spread else np.nan
+        rows.append(row)
+    names = ["size", "possible", "seen", "seen_independent", "unevenness", "unevenness_independent"]
+    return pd.DataFrame(rows)[names]
+
+
+def _draw_freely(task: Task, request: Request, rng: np.random.Generator) -> Request:
+    listed = task.attributes_of(request.label)
+    kept = sorted(rng.permutation(len(listed))[: len(request.drawn["attributes"])])
+    chosen = {name: str(rng.choice(listed[name])) for name in (list(listed)[place] for place in kept)}
+    return Request(request.setting, request.label, request.n, {"attributes": chosen}, ())
+
+
+def _count(task: Task, requests: Sequence[Request], names: Sequence[str]) -> np.ndarray:
+    """Return how many requests draw each combination of values of some attributes that any of their labels allows."""
+    values = [[task.attributes_of(label)[name] for name in names] for label in {r.label for r in requests}]
+    counts = dict.fromkeys(itertools.chain.from_iterable(itertools.product(*lists) for lists in values), 0)
+    for attributes in (request.drawn["attributes"] for request in requests):
+        if all(name in attributes for name in names):
+            counts[tuple(attributes[name] for name in names)] += 1
+    return np.array(list(counts.values()))
 
 
 def stream_of(*parts: object) -> int:
@@ -136,11 +188,14 @@ def _leave_out(attributes: dict[str, str], most: int, share: float) -> dict[str,
     return {name: attributes[name] for name in _pick(kept, share)}
 
 
-def _draw_examples(pool: Sequence[str], size: int, n: int, stream: int) -> tuple[str, ...]:
+def _draw_examples(pool: Sequence[str], size: int, n: int, stream: int, origin: str) -> tuple[str, ...]:
     if len(pool) < size:
-        raise ValueError(f"a few-shot request shows {size} examples; the pool has {len(pool)}")
+        raise ValueError(
+            f"{origin} shows {size} example(s); the pool has {len(pool)}: add training texts of the label, or lower "
+            "examples_per_request in params/prompts.yaml"
+        )
     if len(set(pool)) != len(pool):
-        raise ValueError("the pool repeats a key")
+        raise ValueError(f"{origin}: the pool repeats a key")
     turn, place = divmod(n - 1, len(pool) // size)
     order = np.random.default_rng([stream, turn]).permutation(len(pool))
     return tuple(pool[i] for i in order[place * size : (place + 1) * size])

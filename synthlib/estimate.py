@@ -36,7 +36,8 @@ def estimate_costs(conversations: Sequence[Conversation], brief: Brief, *, price
     for conversation in conversations:
         tokens = estimate_calls(conversation, brief)  # (T, 2)
         setting = conversation.requests[0].setting
-        rows[setting] = rows.get(setting, np.zeros(3, dtype=int)) + np.array([len(tokens), *tokens.sum(0)])
+        n_calls = sum(request.n_calls for request in conversation.requests)
+        rows[setting] = rows.get(setting, np.zeros(3, dtype=int)) + np.array([n_calls, *tokens.sum(0)])
     costs = pd.DataFrame.from_dict(rows, orient="index", columns=["calls", "prompt_tokens", "answer_tokens"])
     costs = costs.rename_axis("setting").reset_index()
     for kind in ("prompt", "answer"):

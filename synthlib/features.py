@@ -237,14 +237,16 @@ def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPE
 
 
 def load_pools(task: Task) -> list[str]:
-    """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 a label."""
+    """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 a label; none for a task not there."""
     pools = json.loads((DATA / "corpora" / "pools.json").read_text(encoding="utf-8"))
-    return [key for label in task.label_names for key in pools[f"{task.name}/{label}"]]
+    return [key for label in task.label_names for key in pools.get(f"{task.name}/{label}", [])]
 
 
 def find_pool(frame: pd.DataFrame, task: Task) -> list[str] | None:
-    """Return the keys of the task's released few-shot pool; None, with a warning, if a training row lacks."""
+    """Return the keys of the task's released few-shot pool; None if there is none, or (with a warning) a row lacks."""
     pool = load_pools(task)
+    if not pool:
+        return None
     absent = set(pool) - set(frame.loc[frame["split"] == "train", "key"])
     if not absent:
         return pool

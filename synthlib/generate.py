@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pandas as pd
 
 from synthlib import data, features
 from synthlib.backends import Llm
-from synthlib.conversations import Brief
+from synthlib.compliance import find_rules
+from synthlib.conversations import Brief, with_outline
+from synthlib.draws import draw_request
 from synthlib.ledger import count_replayed
 from synthlib.params import Generate
-from synthlib.prompts import Request, check_prompts, render
+from synthlib.prompts import Request, check_prompts, messages, render, render_outline
+from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 
@@ -30,6 +34,7 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     ValueError, CallError
         See :func:`replay` and :func:`synthlib.live.ask`.
     """
+    find_rules(task)  # a rule that does not exist shows before a model is asked
     if p.backend == "released":
         corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
         return corpus, count_replayed(corpus)
@@ -39,19 +44,41 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
 
 
 def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:
-    """Return what all requests of a task share; few-shot requests need the real texts of the task's pool.
+    """Return what all requests of a task share; few-shot and grounded ones need the real texts of the task's pool.
 
     Raises
     ------
     ValueError, FileNotFoundError
         The real texts cannot be read (:func:`synthlib.features.load_texts`).
     """
-    if "few_shot" not in p.settings:
+    if not set(p.settings) & set(SHOWING_SETTINGS):
         return Brief(task, wording, {}, p.seed)
     texts = features.load_texts(task.name, p.source)
     pool = texts[texts["pool"]]
     examples = {label: dict(zip(part["key"], part["text"], strict=True)) for label, part in pool.groupby("label")}
     return Brief(task, wording, examples, p.seed)
+
+
+def sketch_chats(
+    task: Task, setting: str, *, label: str, seed: int, wording: Wording, pool: Sequence[str]
+) -> list[list[dict[str, str]]]:
+    """Return the chats of a label's first request in a setting, one a call, without asking for anything.
+
+    Real texts stand there by their keys (those of ``pool``), an outline by what will be in it.
+
+    Raises
+    ------
+    ValueError
+        The request cannot be drawn (:func:`synthlib.draws.draw_request`).
+    """
+    drawn = pool if setting in SHOWING_SETTINGS else None
+    request = draw_request(task, setting, label=label, n=1, seed=seed, wording=wording, pool=drawn)
+    if setting != "hierarchical":
+        return [messages(task, request, wording=wording)]
+    outline = {"summary": "⟨the summary that came back⟩", "sentence": "⟨the sentence that came back⟩"}
+    context = {"role": "system", "content": task.context.strip()}
+    first = [context, {"role": "user", "content": render_outline(task, request, wording=wording)}]
+    return [first, messages(task, with_outline(request, outline), wording=wording)]
 
 
 def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wording) -> pd.DataFrame:
@@ -61,8 +88,9 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
     -------
     corpus : DataFrame
         key (``setting/label/n``), task, setting, label, n (from 1), text, request (JSON: what was drawn), examples
-        (list of keys of real texts shown), conversation (setting and label), turn (n) and prompt (the user message that
-        :func:`synthlib.prompts.render` makes of the request; a real text stands there by its key).
+        (list of keys of real texts shown), conversation (setting and label), turn (n), prompt (the user message that
+        :func:`synthlib.prompts.render` makes of the request; a real text stands there by its key) and answer (what came
+        back for it: the text, but for verbalized requests).
 
     Raises
     ------
@@ -82,7 +110,7 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
     corpus["request"] = [json.dumps(drawn, ensure_ascii=False, sort_keys=True) for drawn in corpus["request"]]
     corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"])
     corpus["prompt"] = [render(task, request, wording=wording, texts=None) for request in list_requests(corpus)]
-    return corpus
+    return corpus.assign(answer=corpus["text"])
 
 
 def list_requests(corpus: pd.DataFrame) -> list[Request]:
@@ -95,7 +123,7 @@ def list_requests(corpus: pd.DataFrame) -> list[Request]:
 
 
 def pick_conversation(corpus: pd.DataFrame, key: str, *, before: int) -> tuple[Request, list[tuple[Request, str]]]:
-    """Return the request of a text, and the requests and texts of up to ``before`` turns of its conversation before it.
+    """Return the request of a text, and requests and answers of up to ``before`` turns of its conversation before it.
 
     Raises
     ------
@@ -107,5 +135,6 @@ def pick_conversation(corpus: pd.DataFrame, key: str, *, before: int) -> tuple[R
         raise ValueError(f"no text has key {key!r}; keys are setting/label/n, such as {corpus['key'].iloc[0]!r}")
     row = found.iloc[0]
     same = corpus[corpus["conversation"] == row["conversation"]]
-    past = same[(same["turn"] < row["turn"]) & (same["turn"] >= row["turn"] - before)].sort_values("turn")
-    return list_requests(found)[0], list(zip(list_requests(past), past["text"], strict=True))
+    past = same[(same["turn"] < row["turn"]) & (same["turn"] >= row["turn"] - before)].drop_duplicates("turn")
+    past = past.sort_values("turn")
+    return list_requests(found)[0], list(zip(list_requests(past), past["answer"], strict=True))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from synthlib.conversations import Outcome
 
-BROKEN = ("refusal", "empty", "cut_off")
+BROKEN = ("refusal", "empty", "cut_off", "off_format")
 COUNTS = ["texts", "missing", *BROKEN, "answers", "new", "prompt_tokens", "answer_tokens", "cost_usd", "new_usd"]
 
 
@@ -19,15 +19,15 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     Returns
     -------
     ledger : DataFrame
-        setting, label, texts, missing (requests that stayed without a sound answer), refusal, empty, cut_off (broken
-        answers), answers (all), new (of them, asked for now), prompt_tokens, answer_tokens, cost_usd (of all answers),
-        new_usd (of the new ones), seconds (mean wait for an answer). A sum with an unknown part is NaN.
+        setting, label, texts, missing (texts asked for without a sound answer), refusal, empty, cut_off, off_format
+        (broken answers), answers (all), new (of them, asked for now), prompt_tokens, answer_tokens, cost_usd (of all
+        answers), new_usd (of the new ones), seconds (mean wait for an answer). A sum with an unknown part is NaN.
     """
     rows = []
     for outcome in outcomes:
         answers = outcome.answers
         row = {"setting": outcome.request.setting, "label": outcome.request.label}
-        row |= {"texts": int(answers[-1].kind == "text"), "missing": int(answers[-1].kind != "text")}
+        row |= {"texts": len(outcome.texts), "missing": outcome.request.n_texts - len(outcome.texts)}
         row |= {kind: sum(answer.kind == kind for answer in answers) for kind in BROKEN}
         row |= {"answers": len(answers), "new": outcome.n_new}
         for name in ("prompt_tokens", "answer_tokens", "cost_usd"):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from synthlib import ledger, paths
 from synthlib.backends import Llm
-from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls, hold_all, plan
+from synthlib.conversations import Brief, Conversation, Outcome, check_room, estimate_calls, hold_all, plan
 from synthlib.llm import Asker, CallError
 from synthlib.prices import load_price
 from synthlib.prompts import render
@@ -37,13 +37,14 @@ def ask(brief: Brief, llm: Llm, *, settings: Sequence[str], n_per_label: int) ->
     Raises
     ------
     ValueError
-        A request cannot be drawn, max_usd is set for a model of unknown price, or more than a tenth of a label's texts
-        are missing.
+        A request cannot be drawn, max_tokens is too small for a list of candidates, max_usd is set for a model of
+        unknown price, or more than a tenth of a label's texts are missing.
     CallError, OSError
         See :meth:`synthlib.llm.Asker.ask`. All answers so far are kept.
     """
     shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
     conversations = plan(brief, settings, n_per_label=n_per_label, **shape)
+    check_room(conversations, brief, max_tokens=llm.max_tokens)
     outcomes = _Session(brief, llm, conversations).run()
     counted = ledger.count_outcomes(_sort(outcomes, brief, settings))
     _check_missing(counted, n_per_label)
@@ -124,13 +125,14 @@ def _sort(outcomes: Sequence[Outcome], brief: Brief, settings: Sequence[str]) ->
 def _tabulate(outcomes: Sequence[Outcome], brief: Brief) -> pd.DataFrame:
     rows = []
     for outcome in outcomes:
-        request, answer = outcome.request, outcome.answers[-1]
-        if answer.kind == "text":
-            row = {"key": f"{request.setting}/{request.label}/{request.n}", "task": brief.task.name}
-            row |= {"setting": request.setting, "label": request.label, "n": request.n, "text": answer.text}
+        first = (outcome.request.n - 1) * brief.wording.texts_per_request(outcome.request.setting) + 1
+        for n, (request, text) in enumerate(outcome.texts, first):
+            row = {"key": f"{request.setting}/{request.label}/{n}", "task": brief.task.name}
+            row |= {"setting": request.setting, "label": request.label, "n": n, "text": text}
             row["request"] = json.dumps(dict(request.drawn), ensure_ascii=False, sort_keys=True)
             row |= {"examples": list(request.examples), "conversation": outcome.conversation, "turn": request.turn}
-            rows.append(row | {"prompt": render(brief.task, request, wording=brief.wording, texts=None)})
+            row["prompt"] = render(brief.task, request, wording=brief.wording, texts=None)
+            rows.append(row | {"answer": outcome.answers[-1].text})
     return pd.DataFrame(rows)
 
 

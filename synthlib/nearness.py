@@ -12,6 +12,7 @@ import pandas as pd
 
 from synthlib.diversity import normalise
 from synthlib.features import FeatureTable
+from synthlib.settings import SHOWING_SETTINGS
 
 
 def find_duplicates(corpus: FeatureTable, *, threshold: float) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def find_duplicates(corpus: FeatureTable, *, threshold: float) -> pd.DataFrame:
 def compare_examples(
     corpus: FeatureTable, real: FeatureTable, *, threshold: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return how near each few-shot text is to the real texts shown before it, and to as many not shown.
+    """Return how near each few-shot or grounded text is to the real texts shown before it, and to as many not shown.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def compare_examples(
     unit = normalise(real.features)
     place = {key: i for i, key in enumerate(real.rows["key"])}
     pools = real.rows[real.rows["pool"]].groupby("label")["key"].agg(list)
-    few = corpus.where(corpus.rows["setting"] == "few_shot")
+    few = corpus.where(corpus.rows["setting"].isin(SHOWING_SETTINGS))
     rows = []
     for row, vector in zip(few.rows.itertuples(), normalise(few.features), strict=True):
         shown = list(row.examples)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,31 +23,17 @@ from pydantic import (
     model_validator,
 )
 
-from synthlib import tasks as task_files
 from synthlib.backends import Llm
+from synthlib.settings import RELEASED_SETTINGS, SHOWING_SETTINGS, Setting, TrainingSource
+from synthlib.tasks import find_file
 
-Setting = Literal["zero_shot", "few_shot", "attributed"]
 Source = Literal["features", "folder", "hub"]
 Backend = Literal["released", "openai"]
-TrainingSource = Literal[
-    "real",
-    "real_matched",
-    "pool",
-    "zero_shot",
-    "few_shot",
-    "attributed",
-    "zero_shot+attributed",
-    "pool+few_shot",
-]
 SHIPPED_ROWS = 2000  # real training rows a task in data/features
-SETTINGS: tuple[str, ...] = get_args(Setting)
-TRAINING_SOURCES: tuple[str, ...] = get_args(TrainingSource)
 
 
 def _known_task(name: str) -> str:
-    known = task_files.task_names()
-    if name not in known:
-        raise ValueError(f"unknown task {name!r}; known tasks: {', '.join(known)}")
+    find_file(name)
     return name
 
 
@@ -132,9 +118,17 @@ class Generate(Params):
         return llm
 
     @model_validator(mode="after")
-    def _examples_are_texts(self) -> Self:
-        if self.backend != "released" and "few_shot" in self.settings and self.source == "features":
-            raise ValueError("few_shot requests show real texts to the model; they need source 'folder' or 'hub'")
+    def _settings_can_be_had(self) -> Self:
+        if self.backend == "released":
+            if unreleased := [setting for setting in self.settings if setting not in RELEASED_SETTINGS]:
+                raise ValueError(
+                    f"no texts of setting(s) {unreleased} are released, only of {', '.join(RELEASED_SETTINGS)}; ask a "
+                    "model for the others: set backend to openai and llm to the model, as params/paper.yaml does"
+                )
+        elif self.source == "features" and (shown := [s for s in self.settings if s in SHOWING_SETTINGS]):
+            raise ValueError(
+                f"{' and '.join(shown)} requests show real texts to the model; they need source 'folder' or 'hub'"
+            )
         return self
 
 

@@ -3,6 +3,15 @@
 zero-shot: the context, then a generation prompt a text, and a diversity prompt after every ``wording.batch`` texts.
 few-shot: the same, but a few real texts of the label and the imitation constraint stand before each generation prompt.
 attributed: the same as zero-shot, but each request carries drawn attributes and perhaps three drawn words.
+hierarchical: attributed in two calls: the first asks for an outline, the second gives it back and asks for the text.
+grounded: one real text of the label, and a request for a text of its own on the same topic.
+verbalized: the same as zero-shot, but asks for several texts at once, each with its probability.
+
+References
+----------
+Eldan & Li (2023), TinyStories, section 2 (attributed and hierarchical); Veselovsky et al. (2023), Generating Faithful
+Synthetic Data with Large Language Models, arXiv 2305.15041 (grounded); Zhang et al. (2025), Verbalized Sampling, arXiv
+2510.01171.
 """
 
 from __future__ import annotations
@@ -14,12 +23,13 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from synthlib.params import SETTINGS
+from synthlib.settings import ATTRIBUTED_SETTINGS, SETTINGS, SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 _LENGTH_CLAUSE = re.compile(r" (?:of|in) about \{words\} words")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WORD_KINDS = ("verb", "noun", "adjective")
+_OUTLINE = ("summary", "sentence")
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,14 @@ class Request:
         Its number within setting and label, from 1.
     drawn : dict
         What was drawn for it: words (its length), the task's own draws such as genre, attributes (name to value) and
-        vocabulary (verb, noun, adjective), each only where the request has it.
+        vocabulary (verb, noun, adjective), each only where the request has it. What an answer adds stands here too:
+        outline (summary and sentence) of a hierarchical request, probability of a verbalized one.
     examples : tuple of str
         Keys of the real texts shown before it.
     turn : int or None
         Its number within its conversation, from 1; None: the same as n.
+    n_texts : int
+        How many texts are taken from its answer: one, but for verbalized requests that keep all.
     """
 
     setting: str
@@ -47,6 +60,12 @@ class Request:
     drawn: Mapping[str, Any]
     examples: tuple[str, ...]
     turn: int | None = None
+    n_texts: int = 1
+
+    @property
+    def n_calls(self) -> int:
+        """How many calls it takes if no answer is broken."""
+        return 2 if self.setting == "hierarchical" else 1
 
 
 def messages(
@@ -89,14 +108,41 @@ def render(task: Task, request: Request, *, wording: Wording, texts: Mapping[str
     """Return the user message of a request.
 
     Turns number ``batch + 1``, ``2 batch + 1`` and so on open with the diversity prompt. A request without a length
-    (the released few-shot ones) has no length clause: the examples set the length.
+    (the released few-shot ones) has no length clause: the examples set the length. A hierarchical request needs its
+    outline; :func:`render_outline` asks for it.
+
+    Raises
+    ------
+    ValueError
+        See :func:`check_request`; or a hierarchical request has no outline, or a real text is missing.
     """
     check_request(task, request)
-    turn = request.turn or request.n
+    turn, label = request.turn or request.n, task.labels[request.label]
     parts = [wording.diversity] if turn > 1 and (turn - 1) % wording.batch == 0 else []
+    if request.setting == "grounded":
+        shown = f"Real text: {_show(request.examples[0], texts)}"
+        return "\n\n".join([*parts, shown, wording.grounded.format(label=label.say, means=label.means)])
     if request.setting == "few_shot":
         parts += [f"Example {i}: {_show(key, texts)}" for i, key in enumerate(request.examples, 1)]
         parts.append(wording.imitation)
+    sentences = [_ask(task, request, wording)]
+    if request.setting == "hierarchical":
+        if "outline" not in request.drawn:
+            raise ValueError(f"a hierarchical request (text {request.n} of {request.label}) has no outline yet")
+        sentences.append(wording.write.format(**request.drawn["outline"]))
+    if request.setting == "verbalized":
+        sentences.append(wording.verbalized.format(candidates=wording.candidates))
+    return "\n\n".join([*parts, " ".join(sentences)])
+
+
+def render_outline(task: Task, request: Request, *, wording: Wording) -> str:
+    """Return the user message that asks for the outline of a hierarchical request: a summary and a sentence."""
+    check_request(task, request)
+    return wording.outline.format(prompt=_ask(task, request, wording))
+
+
+def _ask(task: Task, request: Request, wording: Wording) -> str:
+    """Return what every setting but grounded asks: the task's own prompt, then drawn attributes and words."""
     generate = task.generate if "words" in request.drawn else _LENGTH_CLAUSE.sub("", task.generate)
     values = {name: request.drawn[name] for name in ("words", *task.draws) if name in request.drawn}
     sentences = [generate.format(label=task.labels[request.label].say, **values)]
@@ -105,7 +151,7 @@ def render(task: Task, request: Request, *, wording: Wording, texts: Mapping[str
         sentences.append(wording.attributed.format(attributes=listed))
     if vocabulary := request.drawn.get("vocabulary"):
         sentences.append(wording.vocabulary.format(**vocabulary))
-    return "\n\n".join([*parts, " ".join(sentences)])
+    return " ".join(sentences)
 
 
 def check_prompts(task: Task, wording: Wording) -> None:
@@ -121,6 +167,10 @@ def check_prompts(task: Task, wording: Wording) -> None:
         ("wording: imitation", wording.imitation, set(), set()),
         ("wording: attributed", wording.attributed, {"attributes"}, set()),
         ("wording: vocabulary", wording.vocabulary, set(_WORD_KINDS), set()),
+        ("wording: outline", wording.outline, {"prompt"}, set()),
+        ("wording: write", wording.write, set(_OUTLINE), set()),
+        ("wording: grounded", wording.grounded, {"label"}, {"means"}),
+        ("wording: verbalized", wording.verbalized, {"candidates"}, set()),
     ):
         found = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
         if unknown := sorted(found - needed - optional):
@@ -139,33 +189,39 @@ def check_prompts(task: Task, wording: Wording) -> None:
 
 
 def check_label(task: Task, setting: str, label: str, n: int) -> None:
-    """Raise ValueError if the setting or label is unknown or n is below 1."""
+    """Raise ValueError if the setting or label is unknown, n is below 1, or there are no attributes to draw."""
     if setting not in SETTINGS:
         raise ValueError(f"unknown setting {setting!r}; allowed: {', '.join(SETTINGS)}")
     if label not in task.labels:
         raise ValueError(f"{task.name} has no label {label!r}; its labels: {', '.join(task.labels)}")
     if n < 1:
         raise ValueError(f"n is {n}; requests count from 1")
+    if setting in ATTRIBUTED_SETTINGS and not task.attributes:
+        raise ValueError(f"{setting} requests draw attributes; {task.name} has none: give its file some")
 
 
 def check_request(task: Task, request: Request) -> None:
     """Raise ValueError if a request does not fit its task; the message gives the value and the allowed ones."""
     check_label(task, request.setting, request.label, request.n)
-    if (request.setting == "few_shot") != bool(request.examples):
+    if (request.setting in SHOWING_SETTINGS) != bool(request.examples):
         raise ValueError(f"a {request.setting} request with {len(request.examples)} example(s)")
-    known = {"words", "attributes", "vocabulary", *task.draws}
+    known = {"words", "attributes", "vocabulary", "outline", "probability", *task.draws}
     if unknown := sorted(set(request.drawn) - known):
         raise ValueError(f"{task.name}: a request draws {unknown}; it may draw {sorted(known)}")
-    if missing := sorted(set(task.draws) - set(request.drawn)):
+    draws = {} if request.setting == "grounded" else task.draws
+    if missing := sorted(set(draws) - set(request.drawn)):
         raise ValueError(f"{task.name}: a request lacks {missing}")
-    allowed = {**task.attributes_of(request.label), **task.draws}
-    chosen = {**request.drawn.get("attributes", {}), **{name: request.drawn[name] for name in task.draws}}
+    allowed = {**task.attributes_of(request.label), **draws}
+    chosen = {**request.drawn.get("attributes", {}), **{name: request.drawn[name] for name in draws}}
     for name, value in chosen.items():
         if value not in allowed.get(name, []):
             raise ValueError(f"{task.name}: {name} is {value!r}; allowed: {allowed.get(name, list(allowed))}")
     words = request.drawn.get("vocabulary")
     if words is not None and (set(words) != set(_WORD_KINDS) or not all(words.values())):
         raise ValueError(f"a request's vocabulary is {words}; it needs a {', a '.join(_WORD_KINDS)}")
+    outline = request.drawn.get("outline")
+    if outline is not None and (set(outline) != set(_OUTLINE) or not all(outline.values())):
+        raise ValueError(f"a request's outline is {outline}; it needs a {' and a '.join(_OUTLINE)}")
 
 
 def render_html(chat: Sequence[Mapping[str, str]], *, limit: int) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from synthlib.settings import REAL_SOURCES, RELEASED_SETTINGS, SETTINGS
 from synthlib.train import Run
 
-LEARNING_SOURCES = ("real", "zero_shot", "few_shot", "attributed")
 MIXED = ("zero_shot", "attributed")
 
 
@@ -37,9 +37,10 @@ def plan_runs(
     sources : iterable of str
         Training sources of the main comparison.
     curve_sizes : iterable of int
-        Rows a label of the learning curves (real and each setting).
+        Rows a label of the learning curves (real and each setting of the corpus).
     mixing_sizes : iterable of int
-        Real rows a label that are added to zero-shot and attributed texts, and that are used alone.
+        Real rows a label that are added to zero-shot and attributed texts, and that are used alone; not used where the
+        corpus has neither.
 
     Returns
     -------
@@ -48,13 +49,24 @@ def plan_runs(
         ``run``: which of ``runs`` it is.
     runs : list of Run
         Each once, though the plan may name it twice (25 real texts a label are on the learning and the mixing curve).
+
+    Raises
+    ------
+    ValueError
+        A source takes texts of a setting that the corpus does not have.
     """
+    sources, mixing_sizes, given = list(sources), list(mixing_sizes), set(corpus["setting"])
+    for source in sources:
+        if absent := [part for part in source.split("+") if part not in (*REAL_SOURCES, *given)]:
+            raise ValueError(f"source {source!r} needs texts of {absent}; the corpus has {sorted(given)}")
+    learning = ("real", *(setting for setting in SETTINGS if setting in given))
+    mixing_sizes = mixing_sizes if given & set(MIXED) else []
     plan, runs, known = [], [], {}
     for seed_number, seed_sequence in enumerate(np.random.SeedSequence(seed).spawn(n_seeds)):
         draws = _Draws(real, corpus, np.random.default_rng(seed_sequence))
         run_seed = int(seed_sequence.generate_state(1)[0])
         wanted = [("main", source, None, draws.source(source)) for source in sources]
-        wanted += [("learning", s, n, draws.take(s, n)) for s in LEARNING_SOURCES for n in curve_sizes]
+        wanted += [("learning", s, n, draws.take(s, n)) for s in learning for n in curve_sizes]
         wanted += [
             ("mixing", source, n, rows)
             for n in mixing_sizes
@@ -80,7 +92,7 @@ class _Draws:
         self.real = np.arange(len(real))
         self.synthetic = {
             setting: len(real) + np.flatnonzero(corpus["setting"] == setting)
-            for setting in sorted(set(corpus["setting"]))
+            for setting in sorted(set(corpus["setting"]), key=lambda name: (name not in RELEASED_SETTINGS, name))
         }
         labels = np.concatenate([real["label"], corpus["label"]])
         self.order = {
@@ -94,14 +106,15 @@ class _Draws:
 
     def mix(self, n_per_label: int) -> np.ndarray:
         """Return so many real rows a label, and all texts of the mixed settings."""
-        return np.concatenate([self.take("real", n_per_label), *(self.synthetic[setting] for setting in MIXED)])
+        mixed = [self.synthetic[setting] for setting in MIXED if setting in self.synthetic]
+        return np.concatenate([self.take("real", n_per_label), *mixed])
 
     def source(self, name: str) -> np.ndarray:
         """Return the rows of a training source; ``real_matched`` has as many a label as one synthetic setting."""
-        if name == "real":
-            return self.real
+        return np.concatenate([self._part(part) for part in name.split("+")])
+
+    def _part(self, name: str) -> np.ndarray:
         if name == "real_matched":
             n_synthetic = max(len(rows) for setting in self.synthetic for rows in self.order[setting])
             return self.take("real", n_synthetic)
-        parts = [self.pool if part == "pool" else self.synthetic[part] for part in name.split("+")]
-        return np.concatenate(parts)
+        return {"real": self.real, "pool": self.pool, **self.synthetic}[name]

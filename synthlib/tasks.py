@@ -1,8 +1,14 @@
-"""The tasks of the study: names, labels, prompts and sources, one yaml file each in params/tasks/."""
+"""The tasks: names, labels, prompts and sources, one yaml file each, in params/tasks/ or a folder of one's own.
+
+The folder of one's own is named by SYNTHLIB_TASKS; docs/new_task.md shows how a task is written.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
@@ -92,10 +98,34 @@ class Reference(BaseModel):
     hub: Hub | None
 
 
+class Rule(BaseModel):
+    """What a text with an attribute value should bear: a regular expression that it ``holds``, or that it ``lacks``.
+
+    Capital and small letters count as the same.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    holds: str | None = None
+    lacks: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_expression(self) -> Self:
+        if (self.holds is None) == (self.lacks is None):
+            raise ValueError("a rule is holds: <regular expression> or lacks: <regular expression>, one of them")
+        try:
+            re.compile(self.holds or self.lacks or "")
+        except re.error as error:
+            raise ValueError(f"{self.holds or self.lacks!r} is no regular expression: {error}") from None
+        return self
+
+
 class Task(BaseModel):
     """One classification task.
 
     ``group`` is the study's: least or most subjective. ``words`` is the range from which a request draws its length.
+    ``rules`` names for an attribute value the rule of :mod:`synthlib.compliance` by which texts are checked for it, or
+    is one; values without a rule are not checked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,7 +141,15 @@ class Task(BaseModel):
     draws: dict[str, list[str]] = {}
     vocabulary: bool
     attributes: dict[str, list[str]]
+    rules: dict[str, str | Rule] = {}
     reference: Reference
+
+    @model_validator(mode="after")
+    def _rules_are_of_values(self) -> Self:
+        values = {value for listed in self.attributes.values() for value in listed}
+        if unknown := sorted(set(self.rules) - values):
+            raise ValueError(f"rules has {unknown}, which no attribute has as a value")
+        return self
 
     @model_validator(mode="after")
     def _hub_labels_are_ours(self) -> Self:
@@ -139,11 +177,21 @@ class Wording(BaseModel):
     examples_per_request: Annotated[int, Field(ge=1)]
     attributes_per_request: Annotated[int, Field(ge=1)]
     vocabulary_share: Annotated[float, Field(ge=0, le=1)]
+    candidates: Annotated[int, Field(ge=2)]
+    keep: Literal["one", "all"]
     diversity: str
     imitation: str
     attributed: str
     vocabulary: str
+    outline: str
+    write: str
+    grounded: str
+    verbalized: str
     vocabulary_words: dict[Literal["verbs", "nouns", "adjectives"], Annotated[list[str], Field(min_length=1)]]
+
+    def texts_per_request(self, setting: str) -> int:
+        """Return how many texts a request of a setting gives: one, but for verbalized ones that keep all."""
+        return self.candidates if setting == "verbalized" and self.keep == "all" else 1
 
 
 @lru_cache
@@ -152,26 +200,59 @@ def load_wording() -> Wording:
     return Wording(**yaml.safe_load((PARAMS / "prompts.yaml").read_text(encoding="utf-8")))
 
 
-@lru_cache
 def task_names() -> tuple[str, ...]:
     """Return the names of the tasks in params/tasks/, in alphabetical order."""
     return tuple(sorted(path.stem for path in (PARAMS / "tasks").glob("*.yaml")))
 
 
+def own_files() -> dict[str, Path]:
+    """Return the file of each task in the folder that SYNTHLIB_TASKS names; none where it is not set.
+
+    Raises
+    ------
+    ValueError
+        It is no folder, or one of its tasks has the name of a task in params/tasks/.
+    """
+    folder = os.environ.get("SYNTHLIB_TASKS")
+    if not folder:
+        return {}
+    if not Path(folder).is_dir():
+        raise ValueError(f"SYNTHLIB_TASKS is {folder!r}, which is no folder")
+    files = {path.stem: path.absolute() for path in sorted(Path(folder).glob("*.yaml"))}
+    if taken := sorted(set(files) & set(task_names())):
+        raise ValueError(f"SYNTHLIB_TASKS={folder} has {taken}, which params/tasks/ has too; rename the file(s)")
+    return files
+
+
+def find_file(name: str) -> Path:
+    """Return the file of a task: of one's own, or in params/tasks/.
+
+    Raises
+    ------
+    ValueError
+        There is no such task; the message lists those of both places.
+    """
+    own = own_files()
+    if name not in own and name not in task_names():
+        told = "a task of your own needs SYNTHLIB_TASKS=<folder of its file>, see docs/new_task.md"
+        if folder := os.environ.get("SYNTHLIB_TASKS"):
+            told = f"in SYNTHLIB_TASKS={folder}: {', '.join(own) or 'none'}"
+        raise ValueError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}; {told}")
+    return own.get(name, PARAMS / "tasks" / f"{name}.yaml")
+
+
 def load_task(name: str) -> Task:
-    """Return the task of params/tasks/<name>.yaml.
+    """Return a task by name.
 
     Raises
     ------
     ValueError
         There is no such task, or its file is faulty; the message says which field.
     """
-    path = PARAMS / "tasks" / f"{name}.yaml"
-    if not path.is_file():
-        raise ValueError(f"unknown task {name!r}; known tasks: {', '.join(task_names())}")
+    path = find_file(name)
     try:
         return Task(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, TypeError) as error:
+    except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 

@@ -83,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.connection.close()
         completion = write_answer(body, number, wrong)
+        if self.server.say is not None and not wrong:
+            completion["choices"][0]["message"]["content"] = self.server.say(body, number)
         if wrong == "key in answer":
             completion["choices"][0]["message"]["content"] = f"You are {self.headers['Authorization']}"
         return self.send(200, completion, wrong)
@@ -115,15 +117,19 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serve_llm(
-    fault: Callable[[int, dict], str] = lambda number, body: "", *, seconds: float = 0.0
+    fault: Callable[[int, dict], str] = lambda number, body: "",
+    *,
+    seconds: float = 0.0,
+    say: Callable[[dict, int], str] | None = None,
 ) -> Iterator[tuple[str, Ledger]]:
     """Yield address and ledger of a server whose request ``number`` (from 1) meets ``fault(number, body)``.
 
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
-    no choice, no usage, key in answer, key in error; "" is none. ``seconds`` is how long an answer takes.
+    no choice, no usage, key in answer, key in error; "" is none. ``seconds`` is how long an answer takes; ``say``
+    writes the text of a sound answer from the request and its number.
     """
     server = Server(("127.0.0.1", 0), Handler)
-    server.ledger, server.fault, server.seconds = Ledger(), fault, seconds
+    server.ledger, server.fault, server.seconds, server.say = Ledger(), fault, seconds, say
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1", server.ledger

@@ -58,7 +58,7 @@ def test_a_copied_example_is_found_and_a_new_text_is_not():
     assert found["example_cosine"].iloc[0] == pytest.approx(1) and found["other_cosine"].max() < 0.9
     assert found["examples"].tolist() == ["k1 k2 k3"] * 2
     legend = figures.plot_nearest_example(found, threshold=0.95).axes[0].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["not shown (as many)", "shown before it"]
+    assert [text.get_text() for text in legend.get_texts()] == ["few-shot: not shown", "few-shot: shown"]
 
 
 def test_without_few_shot_texts_there_is_nothing_to_compare():

@@ -12,8 +12,8 @@ from matplotlib import colors
 from matplotlib import pyplot as plt
 
 from synthlib import plots
-from synthlib.params import TRAINING_SOURCES
 from synthlib.plots import diversity, style
+from synthlib.settings import SETTINGS, TRAINING_SOURCES
 
 pytestmark = pytest.mark.usefixtures("project_style")
 
@@ -27,8 +27,16 @@ def make_points(sources=("real", "zero_shot"), tasks=("imdb", "humor"), **column
 
 
 def test_every_source_has_a_name_and_its_own_colour():
-    assert set(style.SOURCE_PALETTE) == set(style.SOURCE_NAMES) == set(TRAINING_SOURCES)
-    assert len(set(style.SOURCE_PALETTE.values())) == len(TRAINING_SOURCES)
+    assert set(style.SOURCE_PALETTE) == set(style.SOURCE_NAMES) == {*TRAINING_SOURCES, *SETTINGS}
+    assert len(set(style.SOURCE_PALETTE.values())) == len(style.SOURCE_PALETTE)
+
+
+def test_joined_sources_get_name_and_colour_of_their_parts():
+    assert style.SOURCE_NAMES["pool+grounded"] == "real pool alone + grounded"
+    assert style.SOURCE_PALETTE["real+verbalized"] == "#44112a"
+    assert style.SOURCE_PALETTE["pool+few_shot"] == "#56b4e9"  # listed
+    with pytest.raises(KeyError, match="gounded"):
+        style.SOURCE_NAMES["pool+gounded"]
 
 
 def test_real_and_settings_differ_in_grey_print():

@@ -175,7 +175,7 @@ def test_examples_are_shown_once_before_any_is_shown_again():
 
 def test_coverage_and_pool_errors():
     task = load_task("sms_spam")
-    with pytest.raises(ValueError, match="shows 3 examples; the pool has 2"):
+    with pytest.raises(ValueError, match=r"a few_shot request of ham shows 3 example\(s\); the pool has 2"):
         draw_request(task, "few_shot", label="ham", n=1, seed=1, wording=WORDING, pool=["a", "b"])
     with pytest.raises(ValueError, match="repeats a key"):
         draw_request(task, "few_shot", label="ham", n=1, seed=1, wording=WORDING, pool=["a", "b", "b"])

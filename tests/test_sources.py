@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib.params import TRAINING_SOURCES
+from synthlib.settings import TRAINING_SOURCES
 from synthlib.sources import plan_runs
 
 

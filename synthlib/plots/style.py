@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches
 
-#: Okabe and Ito's colours, told apart by colour-blind eyes; luminance falls in this order for grey print.
-SOURCE_PALETTE = {
+
+class _Sources(dict[str, str]):
+    """A value a source; one that joins others by ``+`` and is not listed gets its value from theirs."""
+
+    def __init__(self, values: dict[str, str], join: Callable[[list[str]], str]) -> None:
+        super().__init__(values)
+        self.join = join
+
+    def __missing__(self, source: str) -> str:
+        parts = source.split("+")
+        if len(parts) == 1:
+            raise KeyError(source)
+        return self.join([self[part] for part in parts])
+
+
+def _mix(shades: list[str]) -> str:
+    return to_hex(tuple(sum(channel) / len(shades) for channel in zip(*map(to_rgb, shades), strict=True)))
+
+
+#: Okabe and Ito's colours, told apart by colour-blind eyes; luminance falls in this order for grey print. The settings
+#: beyond the default run have Tol's olive, indigo and wine; sources joined by + mix the colours of their parts.
+_PALETTE = {
     "real": "#000000",
     "real_matched": "#7f7f7f",
     "pool": "#0072b2",
@@ -21,8 +43,11 @@ SOURCE_PALETTE = {
     "attributed": "#cc79a7",
     "zero_shot": "#d55e00",
     "zero_shot+attributed": "#e69f00",
+    "hierarchical": "#999933",
+    "grounded": "#332288",
+    "verbalized": "#882255",
 }
-SOURCE_NAMES = {
+_NAMES = {
     "real": "real",
     "real_matched": "real, size-matched",
     "pool": "real pool alone",
@@ -31,7 +56,11 @@ SOURCE_NAMES = {
     "attributed": "attributed",
     "zero_shot": "zero-shot",
     "zero_shot+attributed": "zero-shot + attributed",
+    "hierarchical": "hierarchical",
+    "grounded": "grounded",
+    "verbalized": "verbalized",
 }
+SOURCE_PALETTE, SOURCE_NAMES = _Sources(_PALETTE, _mix), _Sources(_NAMES, " + ".join)
 GROUP_MARKERS = {"least_subjective": "o", "most_subjective": "s"}
 GROUP_COLORS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
 GROUP_NAMES = {"least_subjective": "least subjective (study)", "most_subjective": "most subjective (study)"}

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
 
 _STYLES = {"real": "-", "zero_shot": "--", "few_shot": "-.", "attributed": ":"}
+_STYLES |= {"hierarchical": (0, (5, 1)), "grounded": (0, (1, 1)), "verbalized": (0, (3, 1, 1, 1, 1, 1))}
 
 
 def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
@@ -53,24 +54,23 @@ def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
 
 
 def plot_nearest_example(nearness: pd.DataFrame, *, threshold: float) -> Figure:
-    """Plot how near few-shot texts are to the real texts shown before them, and to others of the pool.
+    """Plot how near few-shot and grounded texts are to the real texts shown before them, and to others of the pool.
 
     Parameters
     ----------
     nearness : DataFrame
-        example_cosine and other_cosine, one row a few-shot text.
+        setting, example_cosine and other_cosine, one row a text.
     threshold : float
         Cosine at which a text counts as a copy.
     """
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.3))
-    for column, name, style in (
-        ("other_cosine", "not shown (as many)", {"color": "0.4", "ls": "--"}),
-        ("example_cosine", "shown before it", {"color": SOURCE_PALETTE["few_shot"]}),
-    ):
-        ax.ecdf(nearness[column], label=name, lw=1.4, **style)
+    for setting, part in nearness.groupby("setting", sort=False):
+        color = SOURCE_PALETTE[setting]
+        ax.ecdf(part["other_cosine"], label=f"{SOURCE_NAMES[setting]}: not shown", lw=1.2, color=color, ls="--")
+        ax.ecdf(part["example_cosine"], label=f"{SOURCE_NAMES[setting]}: shown", lw=1.4, color=color)
     ax.axvline(threshold, color="0.5", ls=":", lw=1)
     ax.text(threshold, 0.5, "copy ", ha="right", va="center", rotation=90, color="0.4", fontsize=7)
-    ax.set(xlabel="cosine to the nearest of the real texts", ylabel="share of few-shot texts", xlim=(None, 1))
+    ax.set(xlabel="cosine to the nearest of the real texts", ylabel="share of texts", xlim=(None, 1))
     ax.legend(loc="center right", bbox_to_anchor=(0.93, 0.3))
     return fig
 

@@ -12,6 +12,7 @@ from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_
 
 _CURVE_STYLE = {"real": ("#000000", "o"), "real+synthetic": ("#e69f00", "s")}
 _MARKERS = {"real": "o", "zero_shot": "s", "few_shot": "^", "attributed": "D"}
+_MARKERS |= {"hierarchical": "v", "grounded": "P", "verbalized": "X"}
 
 
 def plot_sources(metrics: pd.DataFrame, *, chance: float) -> Figure:

@@ -29,7 +29,7 @@ from typing import Any
 from synthlib import annotated, paths
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
-from synthlib.tasks import load_task, task_names
+from synthlib.tasks import load_task, own_files, task_names
 
 LIBRARY = paths.ROOT / "synthlib"
 
@@ -135,10 +135,9 @@ def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             if path.suffix != ".md" and path.name != "index.json" and path.stem not in others:
                 files[f"data/{name}/{path.relative_to(folder).as_posix()}"] = path
-    wanted = [*(f"tasks/{task}.yaml" for task in tasks), "prompts.yaml", "original.csv"]
-    for path in (paths.PARAMS / name for name in wanted):
-        files[f"params/{path.relative_to(paths.PARAMS).as_posix()}"] = path
-    return files
+    own, shipped = own_files(), paths.PARAMS / "tasks"
+    files |= {f"params/tasks/{task}.yaml": own.get(task, shipped / f"{task}.yaml") for task in tasks}
+    return files | {f"params/{name}": paths.PARAMS / name for name in ("prompts.yaml", "original.csv")}
 
 
 def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
