@@ -61,8 +61,9 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
     -------
     corpus : DataFrame
         key (``setting/label/n``), task, setting, label, n (from 1), text, request (JSON: what was drawn), examples
-        (list of keys of real texts shown), conversation (setting and label), turn (n) and prompt (the user message that
-        :func:`synthlib.prompts.render` makes of the request; a real text stands there by its key).
+        (list of keys of real texts shown), conversation (setting and label), turn (n), cost_usd (of all answers to the
+        request; replayed: 0) and prompt (the user message that :func:`synthlib.prompts.render` makes of the request; a
+        real text stands there by its key).
 
     Raises
     ------
@@ -80,7 +81,7 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
         (setting, label), n = short.idxmin(), short.min()
         raise ValueError(f"{task.name}: {n} released texts of {setting}, {label}; n_per_label is {n_per_label}")
     corpus["request"] = [json.dumps(drawn, ensure_ascii=False, sort_keys=True) for drawn in corpus["request"]]
-    corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"])
+    corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"], cost_usd=0.0)
     corpus["prompt"] = [render(task, request, wording=wording, texts=None) for request in list_requests(corpus)]
     return corpus
 
