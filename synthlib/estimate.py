@@ -54,8 +54,18 @@ def estimate_profile(path: Path) -> str:
     ValueError, FileNotFoundError
         The profile is at fault, or real texts for few-shot requests cannot be read.
     """
-    cells = [cell.params for cell in expand(load_profile(path)) if isinstance(cell.params, Generate)]
-    asked = [p for p in cells if p.backend == "openai"]
+    return estimate_cells([cell.params for cell in expand(load_profile(path)) if isinstance(cell.params, Generate)])
+
+
+def estimate_cells(cells: Sequence[Generate]) -> str:
+    """Return what the texts of several tasks would cost, as text to read.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Real texts for few-shot requests cannot be read.
+    """
+    asked = [p for p in cells if p.backend != "released"]
     if not asked:
         return "USD 0: the texts are replayed, no model is asked."
     llm = Llm(**asked[0].llm)
@@ -65,7 +75,10 @@ def estimate_profile(path: Path) -> str:
         shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
         conversations = plan(brief, p.settings, n_per_label=p.n_per_label, **shape)
         tables.append(estimate_costs(conversations, brief, price=price))
-    return _describe(pd.concat(tables), llm, price)
+    said = _describe(pd.concat(tables), llm, price)
+    if any(p.scoring.get("stop") for p in asked):
+        said += "\nAt most: scoring asks for no more texts of a setting once their growth is flat."
+    return said
 
 
 def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
@@ -80,4 +93,5 @@ def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
     return f"""{shown.to_string(index=False)}
 
 Sum: {costs["calls"].sum():,} calls, {in_all}. {said}
-Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, nothing stored, none broken."""
+Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken. What calls/{llm.store}.sqlite
+holds already is not asked or paid again."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -21,7 +23,8 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     Returns
     -------
     corpus : DataFrame
-        As :func:`replay`.
+        As :func:`replay`. If it grew under scoring, ``corpus.attrs["curve"]`` says how: see
+        :func:`synthlib.scoring.grow`.
     ledger : DataFrame
         As :func:`synthlib.ledger.count_outcomes`.
 
@@ -35,7 +38,17 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
         return corpus, count_replayed(corpus)
     from synthlib import live  # imports openai
 
-    return live.ask(make_brief(task, p, wording=wording), Llm(**p.llm), settings=p.settings, n_per_label=p.n_per_label)
+    brief, llm = make_brief(task, p, wording=wording), Llm(**p.llm)
+
+    def ask(settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return live.ask(brief, llm, settings=settings, n_per_label=n_per_label)
+
+    if not p.scoring:
+        return ask(p.settings, p.n_per_label)
+    from synthlib import progress, scoring  # imports torch
+
+    log = progress.find_log(llm.store, task.name)
+    return scoring.grow(ask, task, p, tell=partial(progress.tell_score, log, task.name, llm.model))
 
 
 def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:

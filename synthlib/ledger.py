@@ -50,6 +50,16 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return ledger.assign(served_by=names).reset_index()
 
 
+def combine(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the ledger of several runs, each of which holds the texts of those before it and more.
+
+    A setting's last ledger counts; what is new is summed over all of them.
+    """
+    rows = pd.concat(ledgers, ignore_index=True).groupby(["setting", "label"], sort=False)
+    new = rows[["new", "new_usd"]].agg(lambda column: column.sum(skipna=False))
+    return rows.tail(1).set_index(["setting", "label"]).assign(**new).reset_index()
+
+
 def count_replayed(corpus: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger of texts that were replayed: no answer, no cost."""
     ledger = corpus.groupby(["setting", "label"], sort=False).size().rename("texts").reset_index()

@@ -14,7 +14,7 @@ from synthlib import ledger, paths
 from synthlib.backends import Llm
 from synthlib.conversations import Brief, Conversation, Outcome, hold_all, plan
 from synthlib.llm import Asker, CallError
-from synthlib.progress import Progress
+from synthlib.progress import Progress, find_log
 from synthlib.prompts import render
 from synthlib.rate import StoppedError
 from synthlib.store import Store
@@ -78,7 +78,7 @@ class _Session:
                     stacklevel=2,
                 )
             self.asker = Asker(self.llm, store)
-            log = store.path.with_suffix(f".{store.owner}.log.jsonl")
+            log = find_log(self.llm.store, self.brief.task.name)
             shown = {"price": self.asker.price, "log": log, "model": self.llm.model}
             with Progress(self.brief, self.conversations, **shown) as progress:
                 asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=self._teller(progress)))

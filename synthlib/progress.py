@@ -11,6 +11,8 @@ never a text, a prompt or the key:
 - ``spent_usd``: of all answers so far; ``spent_now_usd``: of the new ones; ``projected_usd``: of all at the end. null
   is unknown.
 - ``texts_per_minute``: of those asked for in this run; ``seconds_left``: at this rate. null before the first.
+
+A line with the event ``scored`` has time, task and model, and a row of the curve: :func:`synthlib.scoring.find_curve`.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from tqdm import tqdm
 
+from synthlib import paths
 from synthlib.conversations import Brief, Conversation, Outcome, estimate_calls
 from synthlib.ledger import BROKEN, add_up, say_usd
 from synthlib.prices import Price
@@ -123,10 +126,28 @@ class Progress:
 
     def _write(self, event: str, **more: str) -> None:
         self.logged = time.monotonic()
-        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **self.names, **more}
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line | self.measure()) + "\n")
+        _add_line(self.log, {"event": event, **self.names, **more, **self.measure()})
+
+
+def find_log(store: str, task: str) -> Path:
+    """Return the log of a task's runs with a store."""
+    return paths.CALLS / f"{store}.{task}.log.jsonl"
+
+
+def tell_score(log: Path, task: str, model: str, line: Mapping[str, Any]) -> None:
+    """Show and log how a growing corpus scored: ``line`` is a row of the curve."""
+    known = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
+    _add_line(log, {"event": "scored", "task": task, "model": model, **known})
+    gain = "" if known["gain"] is None else f", gain {100 * known['gain']:+.1f}{' (flat)' if known['flat'] else ''}"
+    said = f"{task}, {known['setting']}: Macro-F1 {100 * known['f1']:.1f} points from {known['rows']} texts{gain}"
+    tqdm.write(said, file=sys.stderr)
+
+
+def _add_line(log: Path, values: Mapping[str, Any]) -> None:
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **values}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _plan_costs(brief: Brief, conversations: Sequence[Conversation], price: Price) -> dict[tuple[str, str, int], float]:
