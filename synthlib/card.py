@@ -82,7 +82,7 @@ def write_card(corpus: Corpus, folder: Path, *, file: str = "corpus.parquet") ->
 
 def render_card(corpus: Corpus, *, file: str) -> str:
     """Return a dataset card: YAML front matter for the hub, then what a reader must know."""
-    front = yaml.safe_dump(front_matter(corpus, file), sort_keys=False, allow_unicode=True)
+    front = render_front_matter(corpus, file)
     sections = {
         "": _say_what(corpus),
         "Files and columns": f"`{file}`, one row a text: {_COLUMNS}",
@@ -97,6 +97,11 @@ def render_card(corpus: Corpus, *, file: str) -> str:
     }
     body = [f"## {title}\n\n{text}" if title else text for title, text in sections.items() if text]
     return "\n\n".join([f"---\n{front}---", f"# {cell(corpus.task.title)}: synthetic texts", *body]) + "\n"
+
+
+def render_front_matter(corpus: Corpus, file: str) -> str:
+    """Return :func:`front_matter` as YAML."""
+    return yaml.safe_dump(front_matter(corpus, file), sort_keys=False, allow_unicode=True)
 
 
 def front_matter(corpus: Corpus, file: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from synthlib import audit
+from synthlib import audit, label_check
 from synthlib.audit import TITLES
 from synthlib.markdown import bullets, cell, table
 from synthlib.params import Generate
@@ -67,14 +67,9 @@ def _tabulate(audited: pd.DataFrame, measures: tuple[str, ...]) -> str:
 
 
 def _tabulate_labels(audited: pd.DataFrame) -> str:
-    rows = audited[audited["measure"] == "label_agreed"]
-    if rows.empty:
+    if not (audited["measure"] == "label_agreed").any():
         return ""
-    values = [f"{100 * r.value:.0f} ({100 * r.value_low:.0f} to {100 * r.value_high:.0f})" for r in rows.itertuples()]
-    wide = rows.assign(cell=values).pivot(index="label", columns="setting", values="cell").fillna("–")
-    order = [audit.ALL, *(label for label in dict.fromkeys(rows["label"]) if label != audit.ALL)]
-    wide = wide.loc[order, list(dict.fromkeys(rows["setting"]))]
-    return f"{TITLES['label_agreed']}:\n\n{table(wide.reset_index())}"
+    return f"{TITLES['label_agreed']}:\n\n{table(label_check.pivot(audited).reset_index())}"
 
 
 def _say_openings(rows: pd.DataFrame) -> str:

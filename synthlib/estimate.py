@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from synthlib import paths
 from synthlib.backends import Llm
 from synthlib.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.generate import make_brief
@@ -93,5 +96,16 @@ def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
     return f"""{shown.to_string(index=False)}
 
 Sum: {costs["calls"].sum():,} calls, {in_all}. {said}
-Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken. What calls/{llm.store}.sqlite
-holds already is not asked or paid again."""
+Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken.
+{_say_stored(llm)}"""
+
+
+def _say_stored(llm: Llm) -> str:
+    path, n = paths.CALLS / f"{llm.store}.sqlite", 0
+    if path.is_file():
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as db:
+                (n,) = db.execute("SELECT count(*) FROM calls WHERE state = 'done'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"{path} is no store of calls: {error}") from None
+    return f"The store {llm.store} holds {n:,} answers; those to the same questions are neither asked nor paid again."

@@ -24,7 +24,7 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     -------
     corpus : DataFrame
         As :func:`replay`. If it grew under scoring, ``corpus.attrs["curve"]`` says how: see
-        :func:`synthlib.scoring.grow`.
+        :func:`synthlib.growth.grow`.
     ledger : DataFrame
         As :func:`synthlib.ledger.count_outcomes`.
 
@@ -45,10 +45,10 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
 
     if not p.scoring:
         return ask(p.settings, p.n_per_label)
-    from synthlib import progress, scoring  # imports torch
+    from synthlib import growth, progress  # imports torch
 
     log = progress.find_log(llm.store, task.name)
-    return scoring.grow(ask, task, p, tell=partial(progress.tell_score, log, task.name, llm.model))
+    return growth.grow(ask, task, p, tell=partial(progress.tell_score, log, task.name, llm.model))
 
 
 def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:

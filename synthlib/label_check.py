@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from synthlib import audit
 from synthlib.diversity import normalise
 from synthlib.features import FeatureTable
 
@@ -50,3 +51,13 @@ def check_labels(
     checked = pd.concat([real, corpus.rows[["key", "setting", "label"]].assign(predicted=predicted)], ignore_index=True)
     checked["label_agreed"] = checked["predicted"] == checked["label"]
     return checked[["key", "setting", "label", "predicted", "label_agreed"]]
+
+
+def pivot(audited: pd.DataFrame) -> pd.DataFrame:
+    """Return how often the asked label is confirmed (percent, with interval): a row a label, a column a setting."""
+    rows = audited[audited["measure"] == "label_agreed"]
+    values = [f"{100 * r.value:.0f} ({100 * r.value_low:.0f} to {100 * r.value_high:.0f})" for r in rows.itertuples()]
+    wide = rows.assign(cell=values).pivot(index="label", columns="setting", values="cell").fillna("–")
+    labels = dict.fromkeys([*rows.loc[rows["setting"] != "real", "label"], *rows["label"]])  # in the texts' order
+    order = [audit.ALL, *(label for label in labels if label != audit.ALL)]
+    return wide.loc[order, list(dict.fromkeys(rows["setting"]))].rename_axis(columns=None)

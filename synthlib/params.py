@@ -104,12 +104,13 @@ class Tasks(Params):
 
 
 class Scoring(BaseModel):
-    """How 02_generate scores a corpus while it grows: see :mod:`synthlib.scoring`.
+    """How 02_generate scores a corpus while it grows: see :mod:`synthlib.growth`.
 
     Attributes
     ----------
     every : int
-        Texts of each label between two scorings.
+        Texts of each label between two scorings. A model is asked in rounds of so many; the smaller they are, the fewer
+        conversations run side by side.
     patience : int
         Growth is judged over so many scorings.
     min_gain : float

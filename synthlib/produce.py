@@ -82,7 +82,7 @@ def produce(p: Generate, folder: Path) -> str:
     ValueError, OSError, CallError
         See :func:`synthlib.generate.make_corpus`. The folder is written to when all texts are there.
     """
-    from synthlib import audits, card, features, generate, results, scoring  # import torch
+    from synthlib import audits, card, features, generate, growth, results  # import torch
     from synthlib.tasks import load_task, load_wording
 
     task, wording = load_task(p.task), load_wording()
@@ -95,9 +95,9 @@ def produce(p: Generate, folder: Path) -> str:
     results.write_table(audited, folder, "audit")
     learned = ""
     if p.scoring:
-        curve = scoring.find_curve(corpus, made, task, p)
+        curve = growth.find_curve(corpus, made, task, p)
         results.write_table(curve, folder, "curve")
-        learned = scoring.describe_curve(curve, task, p)
+        learned = growth.describe_curve(curve, task, p)
     card.write_card(card.Corpus(task, p, wording, made.rows, counted, audited, learned), folder)
     return f"{p.task}: {len(corpus):,} texts in {folder}. {describe_ledger(counted)}"
 

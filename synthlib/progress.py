@@ -12,7 +12,7 @@ never a text, a prompt or the key:
   is unknown.
 - ``texts_per_minute``: of those asked for in this run; ``seconds_left``: at this rate. null before the first.
 
-A line with the event ``scored`` has time, task and model, and a row of the curve: :func:`synthlib.scoring.find_curve`.
+A line with the event ``scored`` has time, task and model, and a row of the curve: :func:`synthlib.growth.find_curve`.
 """
 
 from __future__ import annotations

@@ -64,11 +64,13 @@ def test_notebook_and_command_ask_the_same_calls_once(folders, capsys):
         (p,) = [cell.params for cell in profiles.expand(profiles.load_profile(path)) if cell.name == "sms_spam"]
         corpus, counted = generate.make_corpus(load_task("sms_spam"), p, wording=load_wording())  # as 02_generate
         assert len(witness.requests) == 20 and counted["new"].sum() == 0
+        assert "The store s holds 0 answers" in capsys.readouterr().out
         assert cli.main(["generate", str(path), "--yes", "--output", str(folders / "o")]) == 0
         assert len(witness.requests) == 20 + 40, "the other task of the profile"
     written = pd.read_parquet(folders / "o" / "sms_spam" / "corpus.parquet")
     assert written["text"].tolist() == corpus["text"].tolist()
     shown = capsys.readouterr().out
+    assert "The store s holds 20 answers" in shown
     assert shown.index("USD unknown. The price of toy") < shown.index("20 of them asked for in this run")
     assert [p for p in folders.rglob("*") if p.is_file() and KEY.encode() in p.read_bytes()] == []
 
@@ -101,6 +103,17 @@ def test_without_a_terminal_or_a_yes_nothing_is_asked(folders, capsys, monkeypat
 def test_bad_input_is_refused_before_anything_is_asked(folders, arguments, message, capsys):
     assert cli.main(["generate", str(write_profile(folders)), "--yes", *arguments]) == produce.BAD_INPUT
     assert message in capsys.readouterr().err
+
+
+def test_an_estimate_is_an_upper_bound_where_growth_may_stop_and_refuses_what_is_no_store(folders, capsys):
+    smoke = yaml.safe_load((paths.PARAMS / "smoke.yaml").read_text())["stages"]["generate"]
+    path = write_profile(folders, {"scoring": smoke["scoring"]})
+    assert cli.main(["estimate", str(path)]) == 0
+    assert "At most: scoring asks for no more texts" in capsys.readouterr().out
+    paths.CALLS.mkdir()
+    (paths.CALLS / "s.sqlite").write_text("no database at all, but long enough to be looked at")
+    assert cli.main(["estimate", str(path)]) == 2
+    assert "is no store of calls" in capsys.readouterr().err
 
 
 def test_profiles_at_fault_and_limits_have_their_own_status(folders, capsys):

@@ -9,7 +9,7 @@ err. A classifier too small or too briefly trained to learn anything looks flat 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -201,13 +201,28 @@ def find_stops(curve: pd.DataFrame) -> dict[str, int | None]:
     return stops
 
 
+def say_stops(curve: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Return where growth is flat and what it was worth to go on, in words; ``names`` says what settings are called."""
+    said = []
+    for setting, stop in find_stops(curve).items():
+        part = curve[curve["setting"] == setting].set_index("n_per_label")["f1"] * 100
+        end = f"{part.iloc[-1]:.1f} points at {part.index[-1]}"
+        if stop is None:
+            said.append(f"{names[setting]} is not flat yet ({end})")
+        elif stop == part.index[-1]:
+            said.append(f"{names[setting]} is flat at the last scoring ({end})")
+        else:
+            said.append(f"{names[setting]} is flat at {stop} texts a label ({part[stop]:.1f} points; {end})")
+    return "; ".join(said)
+
+
 def say_rule(p: Generate) -> str:
     """Return the stop rule in words."""
     s = Scoring(**p.scoring)
     return (
-        f"Growth is flat once the gain in Macro-F1 over the last {s.patience} scorings, {s.patience * s.every} texts a "
-        f"label, is surely below {100 * s.min_gain:g} points: the upper end of its {100 * p.confidence:g} % interval "
-        f"over {s.n_seeds} seeds is."
+        f"Growth is flat once the upper end of the {100 * p.confidence:g} % interval (over {s.n_seeds} seeds) of the "
+        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below {100 * s.min_gain:g} in "
+        "points of Macro-F1."
     )
 
 
@@ -219,6 +234,8 @@ def describe_curve(curve: pd.DataFrame, task: Task, p: Generate) -> str:
         gain=[_say_points(row.gain, row.gain_low, row.gain_high) for row in curve.itertuples()],
         flat=np.where(curve["flat"], "yes", "no"),
     )
+    if not curve["cost_usd"].any():  # replayed
+        shown = shown.drop(columns="cost")
     names = {"n_per_label": "texts a label", "f1": "Macro-F1 (points)", "gain": f"gain over {p.scoring['patience']}"}
     return f"{say_rule(p)} {say_validation(task, p)}\n\n{table(shown.rename(columns=names))}"
 

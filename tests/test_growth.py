@@ -11,8 +11,9 @@ from test_live import BRIEF, ask
 from test_llm import KEY
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import audits, features, generate, ledger, llm, paths, progress, scoring
+from synthlib import audits, features, generate, growth, ledger, llm, paths, progress
 from synthlib.params import Generate, Scoring, check
+from synthlib.plots.texts import plot_scoring
 from synthlib.runner import profiles
 from synthlib.tasks import load_task, load_wording
 
@@ -47,7 +48,7 @@ def asked(url, live, settings=("zero_shot",), **scored):
 
 def test_growth_is_flat_once_the_gain_is_surely_small():
     real = audits.load_real(P)
-    scorer = object.__new__(scoring.Scorer)
+    scorer = object.__new__(growth.Scorer)
     scorer.settings, scorer.confidence = Scoring(**P.scoring | {"patience": 2, "min_gain": 0.01}), 0.95
     rising = [np.array([0.5, 0.52, 0.51]) + step for step in (0, 0.05, 0.1)]
     assert np.isnan(scorer.describe(rising[:2])["gain"]) and not scorer.describe(rising[:2])["flat"]
@@ -61,17 +62,17 @@ def test_growth_is_flat_once_the_gain_is_surely_small():
 
 
 def test_scores_are_never_on_test_rows():
-    rows, drawn = scoring.pick_validation(audits.load_real(P), TASK, 1)
+    rows, drawn = growth.pick_validation(audits.load_real(P), TASK, 1)
     assert not drawn and set(rows.rows["split"]) == {"validation"}
     news = load_task("ag_news")
     real = features.load("ag_news", "features", P.encoder)
-    rows, drawn = scoring.pick_validation(real, news, 1)
+    rows, drawn = growth.pick_validation(real, news, 1)
     assert drawn and set(rows.rows["split"]) == {"train"} and not rows.rows["pool"].any() and len(rows.rows) == 500
-    again, _ = scoring.pick_validation(real, news, 1)
+    again, _ = growth.pick_validation(real, news, 1)
     assert again.rows["key"].tolist() == rows.rows["key"].tolist()
     with pytest.raises(ValueError, match=r"of \['spam'\] there is none to spare"):
         sms = audits.load_real(P)
-        scoring.pick_validation(sms.where(sms.rows["label"] == "ham"), TASK, 1)
+        growth.pick_validation(sms.where(sms.rows["label"] == "ham"), TASK, 1)
 
 
 def test_a_flat_setting_is_asked_for_no_more_and_nothing_is_paid_twice(live, capsys):
@@ -83,10 +84,10 @@ def test_a_flat_setting_is_asked_for_no_more_and_nothing_is_paid_twice(live, cap
         assert len(witness.requests) == 24 and again.equals(corpus)
         whole, _ = generate.make_corpus(TASK, asked(url, live, ("zero_shot",), stop=False), wording=load_wording())
         assert len(witness.requests) == 32 and len(whole) == 20
-    curve = scoring.find_curve(corpus, None, TASK, p)
-    assert scoring.find_curve(again, None, TASK, p).equals(curve)
+    curve = growth.find_curve(corpus, None, TASK, p)
+    assert growth.find_curve(again, None, TASK, p).equals(curve)
     assert curve["n_per_label"].tolist() == [3, 3, 6, 6] and curve["rows"].tolist() == [6, 6, 12, 12]
-    assert scoring.find_stops(curve) == {"zero_shot": 6, "attributed": 6}
+    assert growth.find_stops(curve) == {"zero_shot": 6, "attributed": 6}
     assert counted["texts"].tolist() == [6] * 4 == counted["new"].tolist() and recounted["new"].sum() == 0
     assert [line["n_per_label"] for line in whole.attrs["curve"]] == [3, 6, 9, 10]
     lines = [json.loads(line) for line in progress.find_log("s", "sms_spam").read_text().splitlines()]
@@ -109,20 +110,34 @@ def test_released_texts_show_where_the_rule_would_have_stopped_and_are_all_there
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(len(corpus), 384)).astype(np.float32)
     made = features.FeatureTable(corpus, vectors, np.zeros((len(corpus), 1), dtype=np.uint8))
-    curve = scoring.find_curve(corpus, made, TASK, p)
+    curve = growth.find_curve(corpus, made, TASK, p)
     assert curve["n_per_label"].tolist() == [10, 20, 25] and len(corpus) == 50 and (curve["cost_usd"] == 0).all()
-    assert scoring.find_stops(curve) == {"few_shot": 20} and curve["f1"].between(0, 1).all()
-    assert scoring.find_curve(corpus, made, TASK, p).equals(curve)
-    said = scoring.describe_curve(curve, TASK, p)
+    assert growth.find_stops(curve) == {"few_shot": 20} and curve["f1"].between(0, 1).all()
+    assert growth.find_curve(corpus, made, TASK, p).equals(curve)
+    said = growth.describe_curve(curve, TASK, p)
     assert "231 real rows with their labels, the task's validation rows" in said.replace("\n", " ")
-    assert "below 90 points" in said and said.count("| few_shot |") == 3
+    assert "is below 90 in points of Macro-F1" in said and "USD" not in said and said.count("| few_shot |") == 3
+
+
+def test_the_curve_is_drawn_against_cost_only_where_it_cost_money(project_style):
+    rows = [(n, 2 * n, 0.01 * n, 0.5, 0.4, 0.6, 0.01, 0.0, 0.02, n == 50) for n in (25, 50, 75)]
+    curve = pd.DataFrame([("few_shot", *row) for row in rows], columns=growth.COLUMNS)
+    figure = plot_scoring(curve, confidence=0.95)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["texts to learn from", "cost (USD)"]
+    line, ring = figure.axes[0].lines[:2]
+    assert line.get_xdata().tolist() == [50, 100, 150] and line.get_ydata().tolist() == [50, 50, 50]
+    assert ring.get_xdata().tolist() == [100], "flat for the first time"
+    for cost in (0.0, float("nan")):
+        assert len(plot_scoring(curve.assign(cost_usd=cost), confidence=0.95).axes) == 1
+    said = growth.say_stops(curve, {"few_shot": "few-shot"})
+    assert said == "few-shot is flat at 50 texts a label (50.0 points; 50.0 points at 75)"
 
 
 def test_texts_that_teach_score_higher_than_noise():
     p = change(scored={"n_steps": 60, "hidden_units": 32}, n_per_label=200)
     real = audits.load_real(p)
     train = real.where((real.rows["split"] == "train").to_numpy())
-    scorer = scoring.Scorer(TASK, p)
+    scorer = growth.Scorer(TASK, p)
     labels = train.rows["label"].tolist()
     noise = np.random.default_rng(0).permutation(train.features)
     assert scorer.score(train.features, labels).mean() > 0.75 > 0.6 > scorer.score(noise, labels).mean()
@@ -131,7 +146,7 @@ def test_texts_that_teach_score_higher_than_noise():
 def test_a_task_without_real_rows_cannot_be_scored(monkeypatch, tmp_path):
     monkeypatch.setattr(features, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"scoring needs real rows of 'sms_spam'.*scoring to \{\}"):
-        scoring.Scorer(TASK, P)
+        growth.Scorer(TASK, P)
 
 
 @pytest.mark.parametrize(
