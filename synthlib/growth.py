@@ -221,8 +221,8 @@ def say_rule(p: Generate) -> str:
     s = Scoring(**p.scoring)
     return (
         f"Growth is flat once the upper end of the {100 * p.confidence:g} % interval (over {s.n_seeds} seeds) of the "
-        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below {100 * s.min_gain:g} in "
-        "points of Macro-F1."
+        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below {100 * s.min_gain:g} "
+        "in points of Macro-F1."
     )
 
 
