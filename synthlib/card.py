@@ -6,7 +6,9 @@ No text is trusted: what a model or a server wrote stands in code fences or esca
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import yaml
@@ -164,12 +166,24 @@ def _list_makers(corpus: Corpus) -> list[str]:
     }
     dates = f"{corpus.ledger['asked_from'].min()} to {corpus.ledger['asked_to'].max()}"
     return [
-        f"Model: {cell(llm['model'])} at {cell(llm.get('base_url') or 'OpenAI')}; the server calls it "
+        f"Model: {cell(llm['model'])} at {_name_server(llm.get('base_url'))}; the server calls it "
         f"{', '.join(map(cell, served)) or 'nothing'}.",
         f"Sampling and shape: {cell(', '.join(f'{name} {value}' for name, value in sampling.items()), 500)}.",
         f"Written: {cell(dates)}.",
         *items,
     ]
+
+
+def _name_server(base_url: str | None) -> str:
+    """Return a server's address; one of the maker's own machine or network concerns nobody else."""
+    host = urlsplit(base_url or "").hostname
+    if host is None:
+        return "OpenAI"
+    try:
+        own = ip_address(host).is_private
+    except ValueError:  # a name
+        own = "." not in host
+    return "a server of the maker's own" if own else cell(base_url)
 
 
 def _say_cost(corpus: Corpus) -> str:

@@ -182,7 +182,8 @@ def find_curve(corpus: pd.DataFrame, made: FeatureTable, task: Task, p: Generate
         f1, gain and their intervals over seeds (fractions), flat (the rule says stop).
     """
     if "curve" in corpus.attrs:
-        return pd.DataFrame(corpus.attrs["curve"], columns=COLUMNS)
+        curve = pd.DataFrame(corpus.attrs["curve"], columns=COLUMNS)
+        return pd.concat([curve[curve["setting"] == setting] for setting in p.settings], ignore_index=True)
     scorer, curve = Scorer(task, p), []
     for setting in p.settings:
         scores: list[np.ndarray] = []
@@ -221,8 +222,8 @@ def say_rule(p: Generate) -> str:
     s = Scoring(**p.scoring)
     return (
         f"Growth is flat once the upper end of the {100 * p.confidence:g} % interval (over {s.n_seeds} seeds) of the "
-        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below {100 * s.min_gain:g} "
-        "in points of Macro-F1."
+        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below "
+        f"{100 * s.min_gain:g} in points of Macro-F1."
     )
 
 
@@ -234,7 +235,7 @@ def describe_curve(curve: pd.DataFrame, task: Task, p: Generate) -> str:
         gain=[_say_points(row.gain, row.gain_low, row.gain_high) for row in curve.itertuples()],
         flat=np.where(curve["flat"], "yes", "no"),
     )
-    if not curve["cost_usd"].any():  # replayed
+    if curve["cost_usd"].eq(0).all():  # replayed
         shown = shown.drop(columns="cost")
     names = {"n_per_label": "texts a label", "f1": "Macro-F1 (points)", "gain": f"gain over {p.scoring['patience']}"}
     return f"{say_rule(p)} {say_validation(task, p)}\n\n{table(shown.rename(columns=names))}"

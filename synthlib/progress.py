@@ -4,8 +4,8 @@ The log stands beside the store, ``calls/<store>.<task>.log.jsonl``, and is only
 never a text, a prompt or the key:
 
 - ``time``: ISO 8601, UTC. ``event``: start, progress, end, or stopped (then ``error`` names its type).
-- ``task``, ``model``. ``planned``: texts this run is for; ``texts``: of these, how many are there; ``missing``: how
-  many requests stayed without a sound answer.
+- ``task``, ``model``. ``planned``: texts this run (or round) is for; ``texts``: of these, how many are there;
+  ``missing``: how many requests stayed without a sound answer.
 - ``answers``: all for these texts; ``new``: of them, asked for in this run; ``refusal``, ``empty``, ``cut_off`` and so
   on: broken ones by kind.
 - ``spent_usd``: of all answers so far; ``spent_now_usd``: of the new ones; ``projected_usd``: of all at the end. null
@@ -116,11 +116,11 @@ class Progress:
     def measure(self) -> dict[str, Any]:
         """Return the numbers of a line of the log; None where one is not known."""
         minutes = (time.monotonic() - self.started) / 60
-        rate = self.n_asked / minutes if self.n_asked and minutes > 0 else None
+        rate = round(self.n_asked / minutes, 1) if self.n_asked and minutes > 0 else None
         left = self.n_planned - self.counts["texts"] - self.counts["missing"]
         projected = self.spent * self.planned_usd / self.planned_done if self.planned_done else math.nan
         money = {"spent_usd": self.spent, "spent_now_usd": self.spent_now, "projected_usd": projected}
-        seconds = {"texts_per_minute": rate, "seconds_left": rate and 60 * left / rate}
+        seconds = {"texts_per_minute": rate, "seconds_left": rate and round(60 * left / rate, 1)}
         known = {name: None if math.isnan(usd) else round(usd, 6) for name, usd in money.items()}
         return {"planned": self.n_planned, **self.counts, **known, **seconds}
 

@@ -1,5 +1,6 @@
 """The dataset card: what the hub reads, what a reader sees, and texts that would break it."""
 
+import dataclasses
 import json
 import re
 
@@ -74,9 +75,24 @@ def test_it_says_how_the_texts_were_made(made):
 def test_texts_asked_for_now_show_model_dates_unknown_cost_and_broken_answers(made):
     text = card.render_card(live(made[1], served_by="m-2026\x1b[1m"), file="corpus.parquet")
     assert "license: unknown" in text and "Not chosen yet" in text and TASK.reference.licence[:20] in text
-    assert "Model: m\\|x at http" in text and "m-2026�\\[1m" in text and "2026-01-01T" in text
+    assert "Model: m\\|x at a server of the maker's own;" in text and "m-2026�\\[1m" in text and "2026-01-01T" in text
     assert "USD unknown" in text and re.search(r"\| zero_shot \| ham \| 20 \| 0 \| 21 \| 1 \| 0 \| 0 \|", text)
     assert "126 answers" in text and "USD 0.0000" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (None, "at OpenAI;"),
+        ("https://llm.example.org/v1", "at https://llm.example.org/v1;"),
+        ("http://gpu-7:8000/v1", "at a server of the maker's own;"),
+        ("http://10.0.0.7/v1", "at a server of the maker's own;"),
+    ],
+)
+def test_addresses_of_ones_own_network_stay_out(made, url, said):
+    asked = live(made[1], served_by="m")
+    asked = dataclasses.replace(asked, p=asked.p.model_copy(update={"llm": asked.p.llm | {"base_url": url}}))
+    assert said in card.render_card(asked, file="corpus.parquet")
 
 
 def test_no_text_harms_the_card(made):

@@ -131,7 +131,7 @@ def plot_scoring(curve: pd.DataFrame, *, confidence: float) -> Figure:
             ax.plot(first[column], 100 * first["f1"], "o", ms=9, mfc="none", mec=color)
         ax.set_xlabel(title)
     axes[0, 0].plot([], [], "o", ms=9, mfc="none", mec="0.3", ls="", label="flat from here")
-    axes[0, 0].set_ylabel(f"Macro-F1 on real validation rows\n(points, {100 * confidence:.0f} % interval over seeds)")
+    axes[0, 0].set_ylabel(f"Macro-F1 on held-out real rows\n(points, {100 * confidence:.0f} % interval over seeds)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, handletextpad=0.3, columnspacing=1.0)
     return fig
