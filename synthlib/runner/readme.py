@@ -23,6 +23,7 @@ CAPTIONS = {
     "02_audit_lengths": "requested against written length",
     "02_nearest_example": "few-shot texts and the examples they were shown",
     "02_shortcuts": "how well function words alone tell the labels",
+    "02_scoring": "what a classifier learns while the texts come",
     "03_sources": "Macro-F1 by training source, one task",
     "03_confusions": "which labels are mistaken for which",
     "03_learning_curves": "Macro-F1 against texts a label",
