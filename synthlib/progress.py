@@ -55,7 +55,8 @@ class Progress:
         self, brief: Brief, conversations: Sequence[Conversation], *, price: Price | None, log: Path, model: str
     ) -> None:
         self.log, self.names = log, {"task": brief.task.name, "model": model}
-        self.n_planned = sum(len(conversation.requests) for conversation in conversations)
+        requests = (request for conversation in conversations for request in conversation.requests)
+        self.n_planned = sum(brief.wording.texts_per_request(request.setting) for request in requests)
         self.planned = {} if price is None else _plan_costs(brief, conversations, price)
         self.planned_usd = math.fsum(self.planned.values())
         self.counts: Counter[str] = Counter(dict.fromkeys(("texts", "missing", "answers", "new", *BROKEN), 0))
