@@ -51,7 +51,7 @@ def audit_corpus(
     duplicates = nearness.find_duplicates(corpus, threshold=p.near_duplicate_cosine)
     repeats = ["exact_duplicate", "near_duplicate", "near_duplicate_other_label", "nearest_cosine"]
     lengths = audit.compare_lengths(rows, tolerance=p.length_tolerance)
-    attributes, words = compliance.check_attributes(rows), compliance.check_vocabulary(rows)
+    attributes, words = compliance.check_attributes(rows, task), compliance.check_vocabulary(rows)
     held = ["verb_held", "noun_held", "adjective_held", "vocabulary_held"]
     found = [
         audit.summarise(duplicates, repeats, **shown),

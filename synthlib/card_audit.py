@@ -53,10 +53,14 @@ def describe(audited: pd.DataFrame, rows: pd.DataFrame, p: Generate) -> str:
         ),
     ]
     parts = [f"### {title}\n\n{said}\n\n{shown}" for title, said, shown in topics if shown]
-    head = f"In parentheses: intervals at {100 * p.confidence:g} %."
+    return "\n\n".join([_open(audited, p), *parts])
+
+
+def _open(audited: pd.DataFrame, p: Generate) -> str:
+    said = f"In parentheses: intervals at {100 * p.confidence:g} %."
     if not (audited["measure"] == "test_cosine").any():
-        head += " No real rows of this task were at hand: leaks, labels and style are not compared with real text."
-    return "\n\n".join([head, *parts])
+        said += " No real rows of this task were at hand: leaks, labels and style are not compared with real text."
+    return said
 
 
 def _tabulate(audited: pd.DataFrame, measures: tuple[str, ...]) -> str:

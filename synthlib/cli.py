@@ -25,10 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     estimate = commands.add_parser("estimate", help="what the texts of a profile would cost; nothing is asked")
     estimate.add_argument("profile", type=Path)
     _add_generate(commands)
-    calls = commands.add_parser("calls", help="write or take in the answers of a store of calls, as JSON lines")
-    calls.add_argument("action", choices=["export", "import"])
-    calls.add_argument("store", help="its name: llm.store")
-    calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
+    _add_calls(commands)
     options = parser.parse_args(arguments)
     if options.command == "build-features":
         from synthlib.build import build_features
@@ -54,6 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         print("\n".join([*names, f"{len(names)} files released"]))
     return 0
+
+
+def _add_calls(commands: argparse._SubParsersAction) -> None:
+    calls = commands.add_parser("calls", help="write or take in the answers of a store of calls, as JSON lines")
+    calls.add_argument("action", choices=["export", "import"])
+    calls.add_argument("store", help="its name: llm.store")
+    calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
 
 
 def _add_generate(commands: argparse._SubParsersAction) -> None:

@@ -21,10 +21,12 @@ from synthlib.draws import stream_of
 from synthlib.features import FeatureTable
 from synthlib.ledger import say_usd
 from synthlib.markdown import table
-from synthlib.params import Generate, Scoring
+from synthlib.params import Generate
+from synthlib.scoring import Scoring
 from synthlib.tasks import Task
 
 Ask = Callable[[Sequence[str], int], tuple[pd.DataFrame, pd.DataFrame]]
+Tell = Callable[[dict[str, Any]], None]
 COLUMNS = [
     "setting",
     "n_per_label",
@@ -116,48 +118,40 @@ class Scorer:
         return row | {"flat": bool(gain[2] < self.settings.min_gain)}
 
 
-def grow(
-    ask: Ask, task: Task, p: Generate, *, tell: Callable[[dict[str, Any]], None]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def grow(ask: Ask, task: Task, p: Generate, *, tell: Tell) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return texts asked for in rounds, each scored before the next, and what they cost.
 
-    A round asks for ``every`` more texts of each label, of all settings that still grow. With ``stop``, a setting whose
-    growth is flat is asked for no more; what came stays. The same call later finds all answers in the store, so it
-    stops where it stopped and pays nothing.
+    A round asks for ``every`` more texts of each label; with ``stop``, not of settings that are flat. The same call
+    later finds all answers in the store: it stops where it stopped, and pays nothing.
 
     Parameters
     ----------
     ask : callable
         Takes settings and n_per_label, returns corpus and ledger as :func:`synthlib.live.ask`.
     tell : callable
-        Is given each line of the curve as it comes.
+        Is given each line of the curve.
 
     Returns
     -------
     corpus, ledger : DataFrame
         ``corpus.attrs["curve"]`` holds the curve, a list of rows with :data:`COLUMNS`.
-
-    Raises
-    ------
-    ValueError
-        The task cannot be scored (:class:`Scorer`), or see :func:`synthlib.live.ask`.
     """
     scorer, encoder = Scorer(task, p), encode.load_encoder(p.encoder, "auto")
-    parts, scores, vectors, ledgers, curve = {}, {setting: [] for setting in p.settings}, {}, [], []
-    growing = list(p.settings)
+    parts, vectors, ledgers, curve, growing = {}, {}, [], [], list(p.settings)
+    scores = {setting: [] for setting in growing}
     for n in _sizes(scorer.settings.every, p.n_per_label):
         corpus, counted = ask(growing, n)
         ledgers.append(counted)
         new = corpus[~corpus["key"].isin(vectors)]
         vectors |= dict(zip(new["key"], encode.encode(new["text"].tolist(), encoder), strict=True))
-        for setting in list(growing):
+        for setting in growing:
             parts[setting] = part = corpus[corpus["setting"] == setting]
             x = np.stack([vectors[key] for key in part["key"]]).astype(np.float32)
-            line = _score_part(scorer, scores[setting], part, x, setting=setting, n=n)
-            curve.append(line)
-            tell(line)
-            if scorer.settings.stop and line["flat"]:
-                growing.remove(setting)
+            curve.append(_score_part(scorer, scores[setting], part, x, setting=setting, n=n))
+            tell(curve[-1])
+        if scorer.settings.stop:
+            flat = {line["setting"] for line in curve if line["flat"]}
+            growing = [setting for setting in growing if setting not in flat]
         if not growing:
             break
     grown = pd.concat([parts[setting] for setting in p.settings], ignore_index=True)

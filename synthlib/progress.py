@@ -5,7 +5,7 @@ never a text, a prompt or the key:
 
 - ``time``: ISO 8601, UTC. ``event``: start, progress, end, or stopped (then ``error`` names its type).
 - ``task``, ``model``. ``planned``: texts this run (or round) is for; ``texts``: of these, how many are there;
-  ``missing``: how many requests stayed without a sound answer.
+  ``missing``: how many stayed without a sound answer.
 - ``answers``: all for these texts; ``new``: of them, asked for in this run; ``refusal``, ``empty``, ``cut_off`` and so
   on: broken ones by kind.
 - ``spent_usd``: of all answers so far; ``spent_now_usd``: of the new ones; ``projected_usd``: of all at the end. null
@@ -55,13 +55,12 @@ class Progress:
         self, brief: Brief, conversations: Sequence[Conversation], *, price: Price | None, log: Path, model: str
     ) -> None:
         self.log, self.names = log, {"task": brief.task.name, "model": model}
-        requests = (request for conversation in conversations for request in conversation.requests)
-        self.n_planned = sum(brief.wording.texts_per_request(request.setting) for request in requests)
+        self.n_planned = sum(request.n_texts for held in conversations for request in held.requests)
         self.planned = {} if price is None else _plan_costs(brief, conversations, price)
         self.planned_usd = math.fsum(self.planned.values())
         self.counts: Counter[str] = Counter(dict.fromkeys(("texts", "missing", "answers", "new", *BROKEN), 0))
         self.spent = self.spent_now = self.planned_done = 0.0
-        self.n_asked = 0  # requests of which an answer was asked for in this run
+        self.n_asked = 0  # texts asked for in this run
         self.shown = 0.0
 
     def __enter__(self) -> Self:
@@ -88,11 +87,12 @@ class Progress:
     def tell(self, outcome: Outcome) -> None:
         """Take in what came of one request."""
         request, answers = outcome.request, outcome.answers
-        self.counts["texts" if answers[-1].kind == "text" else "missing"] += 1
+        self.counts["texts"] += len(outcome.texts)
+        self.counts["missing"] += request.n_texts - len(outcome.texts)
         self.counts.update(answer.kind for answer in answers if answer.kind != "text")
         self.counts["answers"] += len(answers)
         self.counts["new"] += outcome.n_new
-        self.n_asked += outcome.n_new > 0
+        self.n_asked += request.n_texts if outcome.n_new else 0
         self.spent += add_up(answer.cost_usd for answer in answers)
         self.spent_now += add_up(answer.cost_usd for answer in answers[len(answers) - outcome.n_new :])
         self.planned_done += self.planned.get((request.setting, request.label, request.n), math.nan)
@@ -100,8 +100,8 @@ class Progress:
         if now - self.shown >= SHOW_SECONDS:
             self.shown = now
             self.bar.set_postfix_str(self.say(), refresh=False)
-        self.bar.update()
-        if self.bar.n % LOG_TEXTS == 0 or now - self.logged >= LOG_SECONDS:
+        self.bar.update(request.n_texts)
+        if self.bar.n // LOG_TEXTS > (self.bar.n - request.n_texts) // LOG_TEXTS or now - self.logged >= LOG_SECONDS:
             self._write("progress")
 
     def say(self) -> str:

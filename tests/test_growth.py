@@ -12,9 +12,10 @@ from test_llm import KEY
 from tiny_encoder import write_tiny_encoder
 
 from synthlib import audits, features, generate, growth, ledger, llm, paths, progress
-from synthlib.params import Generate, Scoring, check
+from synthlib.params import Generate, check
 from synthlib.plots.texts import plot_scoring
 from synthlib.runner import profiles
+from synthlib.scoring import Scoring
 from synthlib.tasks import load_task, load_wording
 
 TASK = load_task("sms_spam")

@@ -15,7 +15,7 @@ from synthlib.ledger import count_outcomes
 PRICE = prices.Price(1.0, 2.0, None)
 CONVERSATIONS = plan(BRIEF, ["zero_shot"], n_per_label=4, labels="mixed", texts_per_conversation=4)
 FIELDS = {"time", "event", "task", "model", "planned", "texts", "missing", "answers", "new", "refusal", "empty"}
-FIELDS |= {"cut_off", "spent_usd", "spent_now_usd", "projected_usd", "texts_per_minute", "seconds_left"}
+FIELDS |= {"cut_off", "off_format", "spent_usd", "spent_now_usd", "projected_usd", "texts_per_minute", "seconds_left"}
 
 
 @pytest.fixture(autouse=True)
