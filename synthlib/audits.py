@@ -8,6 +8,7 @@ import pandas as pd
 from synthlib import audit, compliance, features, label_check, nearness, shortcuts
 from synthlib.features import FeatureTable
 from synthlib.params import Generate
+from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task
 
 N_ORDERS, N_REPEATS = 10, 4  # random orders behind distinct words; cross-validations behind the style scores
@@ -72,7 +73,7 @@ def _compare_with_real(
     shown, near = {"confidence": p.confidence}, {"threshold": p.near_duplicate_cosine}
     test, training = real.where(real.rows["split"] == "test"), training_rows(real)
     found = [audit.summarise(nearness.find_overlap(corpus, test, **near), ["test_copy", "test_cosine"], **shown)]
-    if "few_shot" in p.settings:
+    if set(SHOWING_SETTINGS) & set(p.settings):
         copying = nearness.compare_examples(corpus, real, **near, rng=rng)
         measures = ["example_cosine", "other_cosine", "example_excess", "example_copy"]
         found.append(audit.summarise(copying, measures, **shown, cluster="examples"))

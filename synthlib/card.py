@@ -17,6 +17,7 @@ from synthlib import card_audit
 from synthlib.ledger import BROKEN, describe_ledger, say_usd
 from synthlib.markdown import bullets, cell, fence, table
 from synthlib.params import Generate
+from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 FILE = "README.md"
@@ -220,8 +221,8 @@ def _say_limits(corpus: Corpus) -> str:
         "find a repeat in other words and miss a shared short phrase.",
         "Names, figures and quotations are invented or used freely; none is a statement about anyone.",
     ]
-    if "few_shot" in corpus.p.settings:
-        items.append("Few-shot texts imitate real ones on purpose.")
+    if set(SHOWING_SETTINGS) & set(corpus.p.settings):
+        items.append("Few-shot and grounded texts imitate real ones on purpose.")
     return bullets(items)
 
 
@@ -229,6 +230,6 @@ def _say_licence(corpus: Corpus) -> str:
     if corpus.replayed:
         return "CC BY 4.0: credit the authors of this project, and say that a language model wrote the texts."
     said = "Not chosen yet. Before publishing, check the terms of the model's provider"
-    if "few_shot" in corpus.p.settings:
-        said += f" and of the real texts shown in few-shot requests ({cell(corpus.task.reference.licence, 300)})"
+    if set(SHOWING_SETTINGS) & set(corpus.p.settings):
+        said += f" and of the real texts shown in requests ({cell(corpus.task.reference.licence, 300)})"
     return f"{said}, and set `license` in the front matter."

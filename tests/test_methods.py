@@ -258,7 +258,7 @@ def test_requests_that_lack_what_they_need_are_refused():
 def test_settings_that_are_not_released_or_need_texts_are_refused_early():
     values = {"task": "imdb", "source": "features", "encoder": "e", "backend": "released", "llm": {}, "n_per_label": 3}
     values |= {"near_duplicate_cosine": 0.9, "length_tolerance": 0.2, "n_resamples": 100, "confidence": 0.9, "seed": 1}
-    values |= {"inputs": {}, "output": ""}
+    values |= {"scoring": {}, "inputs": {}, "output": ""}
     with pytest.raises(
         ValueError, match=r"\['grounded'\] are released, only of zero_shot, few_shot, attributed; ask a"
     ):

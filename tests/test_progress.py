@@ -66,10 +66,15 @@ def test_an_error_is_logged_by_its_type_alone(calls):
     assert (last["event"], last["error"], last["texts"]) == ("stopped", "CallError", 2)
 
 
+def make_outcome(answers, n_new):
+    request = CONVERSATIONS[0].requests[0]
+    return Outcome(request, "c", answers, n_new, ((request, answers[-1].text),))
+
+
 def test_money_is_projected_from_what_is_done(tmp_path):
     with make_progress(tmp_path, PRICE) as shown:
         assert shown.measure()["projected_usd"] is None
-        shown.tell(Outcome(CONVERSATIONS[0].requests[0], "c", (make_answer("refusal"), make_answer()), 1))
+        shown.tell(make_outcome((make_answer("refusal"), make_answer()), 1))
     half = shown.measure()
     share = shown.planned_done / shown.planned_usd
     assert half["spent_usd"] == 1.0 and half["spent_now_usd"] == 0.5 and half["texts"] == half["refusal"] == 1
@@ -83,12 +88,12 @@ def test_money_is_projected_from_what_is_done(tmp_path):
 
 def test_an_unknown_price_is_unknown_not_zero(tmp_path):
     with make_progress(tmp_path, None) as shown:
-        shown.tell(Outcome(CONVERSATIONS[0].requests[0], "c", (make_answer(cost_usd=None),), 0))
+        shown.tell(make_outcome((make_answer(cost_usd=None),), 0))
     assert shown.say() == "USD unknown, 0 broken"
     assert read_log(tmp_path / "log.jsonl")[-1]["spent_usd"] is None
 
 
 def test_a_ledger_says_when_and_by_whom():
     answers = make_answer("empty", asked_at="2026-01-02T00:00:00+00:00", served_by=None), make_answer()
-    (row,) = count_outcomes([Outcome(CONVERSATIONS[0].requests[0], "c", answers, 2)]).to_dict("records")
+    (row,) = count_outcomes([make_outcome(answers, 2)]).to_dict("records")
     assert (row["asked_from"][:10], row["asked_to"][:10], row["served_by"]) == ("2026-01-01", "2026-01-02", "m-1")
