@@ -123,7 +123,9 @@ def design_pairs(
     slots = _make_slots(hands, ids, n_checks=n_checks, rng=rng, swaps=True)
     content = {"kind": "pairs", **_PAIRS, "texts_from": TEXTS_FROM[source], "seed": seed}
     right = {ids[len(pairs) + i]: check.objective.name for i, check in enumerate(checks)}
-    return _finish(content | {"cards": cards, "items": sorted(items, key=lambda item: item.id), "slots": slots}, right, {})
+    return _finish(
+        content | {"cards": cards, "items": sorted(items, key=lambda item: item.id), "slots": slots}, right, {}
+    )
 
 
 def design_instances(
@@ -239,7 +241,7 @@ def _make_slots(
 
 
 def _finish(content: dict, right: dict[str, str], keys: dict[str, str]) -> tuple[Study, Key]:
-    draft = Study(study="draft", **content)
+    draft = Study(study="draft", version=1, **content)
     name = name_study(draft.kind, draft.model_dump(mode="json", exclude={"study"}))
     study = draft.model_copy(update={"study": name})
     return study, Key(study=name, checks=right, keys=keys)

@@ -101,7 +101,7 @@ class Study(BaseModel):
     model_config = _STRICT
 
     study: str
-    version: Literal[1] = 1
+    version: Literal[1]
     kind: Kind
     title: str
     instructions: str
@@ -168,7 +168,7 @@ def name_study(kind: Kind, content: dict[str, Any]) -> str:
     Examples
     --------
     >>> name_study("pairs", {"seed": 1})
-    'pairs-79f95bee'
+    'pairs-a4bbadc1'
     """
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
