@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthlib import paths
+from synthlib.crowd import command as crowd
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     calls.add_argument("action", choices=["export", "import"])
     calls.add_argument("store", help="its name: llm.store")
     calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
+    crowd.add_parser(commands)
     options = parser.parse_args(arguments)
+    if options.command == "crowd":
+        return _report(crowd.run, options)
     if options.command == "build-features":
         from synthlib.build import build_features
 

@@ -171,11 +171,10 @@ def _find_fault(row: dict[str, Any], study: Study, items: Mapping[str, Any]) -> 
         return _unknown_item(row, study)
     answers = study.answers_to(items[row["item"]])
     answer = str(row["answer"]).strip()
-    if answer.lower() in _TIES:
-        return "answer", answer, "no answer, or a tie: a vote must name one of " + ", ".join(answers)
-    if answer not in answers:
-        return "answer", answer, "unknown answer; allowed are " + ", ".join(answers)
-    return None
+    if answer in answers:
+        return None
+    fault = "no answer, or a tie; a vote names one" if answer.lower() in _TIES else "unknown answer; it must be one"
+    return "answer", answer, f"{fault} of {', '.join(answers)}"
 
 
 def _unknown_item(row: dict[str, Any], study: Study) -> tuple[str, str, str]:

@@ -13,8 +13,7 @@ from synthlib.tasks import Task, load_task
 
 #: Who wrote the texts, by source.
 TEXTS_FROM = {
-    "features": "a language model (released zero-shot texts): no real text is at hand, so these votes say nothing of "
-    "the real texts",
+    "features": "a language model (released zero-shot texts, for want of real ones)",
     "folder": "the real texts of the user's folder",
     "hub": "the real texts of the public copy",
 }

@@ -174,6 +174,11 @@ def name_study(kind: Kind, content: dict[str, Any]) -> str:
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def count_items(study: Study, key: Key) -> int:
+    """Return how many items, without checks, a slot holds (the same in every slot of a drawn study)."""
+    return max(sum(place.item not in key.checks for place in slot) for slot in study.slots)
+
+
 def write_study(study: Study, key: Key, assignments: pd.DataFrame, folder: Path) -> list[Path]:
     """Write study.json, and into private/ what workers must not see: key.json and assignments.csv; return the paths."""
     private = folder / PRIVATE
