@@ -239,6 +239,39 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Collect(Params):
+    """10_collect: a crowd study of one's own, from design to votes, walked through with simulated workers."""
+
+    tasks: Annotated[TaskNames, Field(min_length=2)]
+    text_task: TaskName
+    source: Source
+    crowd_size: Annotated[int, Field(ge=2)]
+    pairs_per_worker: Count
+    texts_per_worker: Annotated[int, Field(ge=2)]
+    texts_per_label: Count
+    min_votes: Count
+    crowd_sizes: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
+    score_spread: Annotated[float, Field(gt=0)]
+    noise: Annotated[float, Field(gt=0)]
+    agreement: Share
+    agreement_spread: Annotated[float, Field(gt=0, lt=0.5)]
+    spammer_share: Annotated[float, Field(ge=0, lt=1)]
+    min_seconds: Annotated[float, Field(ge=0)]
+    n_simulations: Annotated[int, Field(ge=10, le=10_000)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _pairs_suffice(self) -> Self:
+        n_pairs = len(self.tasks) * (len(self.tasks) - 1) // 2
+        if self.pairs_per_worker > n_pairs:
+            raise ValueError(
+                f"pairs_per_worker is {self.pairs_per_worker}; {len(self.tasks)} tasks make {n_pairs} pairs"
+            )
+        return self
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -274,6 +307,7 @@ STAGES: dict[str, Stage] = {
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "collect": Stage("10_collect", Collect, (), ("corpora",)),
 }
 
 

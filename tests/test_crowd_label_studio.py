@@ -100,7 +100,7 @@ def test_votes_come_back_from_a_real_server(running, tmp_path, monkeypatch, caps
 @needs_server
 @pytest.mark.last
 def test_a_wrong_token_is_refused_and_said(running):
-    with pytest.raises(ValueError, match="refuses POST projects/ .401"):
+    with pytest.raises(ValueError, match=r"refuses POST projects/ .401"):
         Server(running[0], "0" * 40).create_project(make_pairs()[0])
 
 

@@ -44,6 +44,9 @@ CAPTIONS = {
     "07_slopes": "slopes and rank correlations of those curves",
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
+    "10_power_pairs": "what more workers buy: ranking tasks",
+    "10_power_texts": "what more workers buy: agreement on texts",
+    "10_recovered": "a walk through a study with simulated workers",
 }
 
 
