@@ -100,6 +100,16 @@ def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):
     assert not kept.duplicated(["worker", "item"]).any() and hide("5", SALT) not in set(kept["worker"])
 
 
+def test_a_sitting_that_was_saved_twice_counts_once_and_is_told(tmp_path):
+    study, key = make_pairs()
+    first, again = sit(study, key, 1), sit(study, key, 1)
+    again["answers"][0] = again["answers"][0] | {"answer": again["answers"][0]["right"], "time": "2026-01-01T00:05:00Z"}
+    found = read_votes(save(tmp_path / "in", first, first, again), study, key, salt=SALT)
+    assert len(found.votes) == 8  # the changed answer stays, and flags its worker
+    assert found.problems["value"].tolist() == ["7 answer(s)", "6 answer(s)"]
+    assert flags_of(study, key, found)["repeated"].all()
+
+
 def test_a_plain_csv_with_every_fault_gives_its_lines_and_the_rest_is_read(tmp_path):
     study, key = make_pairs()
     rows = [
@@ -266,6 +276,17 @@ def test_the_command_goes_from_design_to_votes(tmp_path, capsys):
     assert "no valid worker" in said and "less time" in said
     assert cli.main([*collect, "--exclude", "tired"]) == 2 and "flags are repeated" in capsys.readouterr().err
     assert cli.main([*collect, "--salt", str(tmp_path / "votes" / "salt")]) == 2
+
+
+def test_the_command_says_what_workers_buy_and_under_which_assumptions(capsys):
+    shared = ["--simulations", "20", "--workers", "10", "40", "--items"]
+    assert cli.main(["crowd", "power", "pairs", *shared, "5"]) == 0
+    said = capsys.readouterr().out
+    assert "assumed: true scores spread by 1.0" in said and said.count("score_width") == 2
+    assert cli.main(["crowd", "power", "instances", *shared, "40"]) == 0 and "alpha_width" in capsys.readouterr().out
+    assert (
+        cli.main(["crowd", "power", "pairs", *shared, "3"]) == 2 and "cannot see more than 3" in capsys.readouterr().err
+    )
 
 
 def test_one_worker_is_read_and_said_to_allow_no_interval(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Studies: coverage and balance, what instruments may see, what the calculator says."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -79,6 +80,16 @@ def test_nothing_that_workers_get_tells_checks_or_keys(tmp_path):
         read_key(folder, make_pairs()[0])
 
 
+@pytest.mark.parametrize("make", [make_pairs, make_instances])
+def test_a_batch_fills_every_gap_of_the_layout(make):
+    study, _ = make()
+    layout, batch = mturk.make_layout(study), mturk.make_batch(study)
+    gaps = set(re.findall(r"\$\{(\w+)\}", layout))
+    assert gaps and gaps <= set(batch.columns) and len(batch) == len(study.slots)
+    assert {"study", "slot", "item_1"} <= set(batch.columns) and not batch.isna().any(axis=None)
+    assert layout.count("<fieldset>") == len(study.slots[0]) and "{{" not in layout
+
+
 def test_texts_cannot_break_out_of_any_instrument():
     study, _ = make_instances()
     evil = '</script><script>alert(1)</script><!-- " & ${slot}'
@@ -118,7 +129,7 @@ def test_the_calculators_width_is_that_of_a_bootstrap_over_workers():
     study, key = make_pairs(n_workers=60)
     crowd = simulate.Crowd(dict(zip(TASKS, true, strict=True)), 1.0, 0.8, 0.0, 0.0)
     found = []
-    for _ in range(8):
+    for _ in range(4):
         sittings = simulate.simulate_sittings(study, key, crowd, slots=list(range(1, 61)), truth={}, rng=rng)
         wins = np.zeros((60, 4, 4))
         for number, sitting in enumerate(sittings):
@@ -126,6 +137,6 @@ def test_the_calculators_width_is_that_of_a_bootstrap_over_workers():
                 if row["item"] not in key.checks:
                     objective = TASKS.index(row["answer"])
                     wins[number, TASKS.index(row["left"]) + TASKS.index(row["right"]) - objective, objective] += 1
-        draws = ranking.bootstrap_scores(wins, regularisation=0.01, n_resamples=200, rng=rng)
+        draws = ranking.bootstrap_scores(wins, regularisation=0.01, n_resamples=100, rng=rng)
         found.append(np.ptp(np.quantile(draws, [0.025, 0.975], axis=0), axis=0).mean())
     assert told == pytest.approx(np.mean(found), rel=0.2)

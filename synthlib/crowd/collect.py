@@ -77,10 +77,24 @@ def read_votes(
         problems.append(faults)
     rows = pd.concat(raw, ignore_index=True)
     votes, faults = _check_rows(rows, study, key)
+    votes, copies = _drop_copies(votes)
+    problems.append(copies)
     votes["worker"] = [hide(str(name).strip(), salt) for name in votes["worker"]]
     problems.append(faults)
     found = pd.concat([part for part in problems if len(part)] or [no_problems()], ignore_index=True)
     return Collection(votes.reindex(columns=VOTE_COLUMNS).reset_index(drop=True), found)
+
+
+def _drop_copies(votes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return votes without those read before: a sitting saved twice, or as JSON and as csv; and these as problems."""
+    same = ["worker", "session", "item", "answer", "time"]
+    known = votes[["session", "time"]].notna().all(axis=1) & (votes["session"] != "") & (votes["time"] != "")
+    copied = votes.astype({name: str for name in same}).duplicated(same) & known
+    told = [
+        (file, None, "", f"{n} answer(s)", "the same answers of the same sitting were read before")
+        for file, n in votes.loc[copied, "file"].value_counts(sort=False).items()
+    ]
+    return votes[~copied], list_problems(told)
 
 
 def _list_folder(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         dest="step", required=True
     )
     _add_design(steps)
+    _add_power(steps)
     collect = steps.add_parser("collect", help="check votes of any instrument and write the folder that notebooks read")
     collect.add_argument("folder", type=Path, help="the study's, from `crowd design`")
     collect.add_argument(
@@ -58,6 +59,23 @@ def _add_design(steps: argparse._SubParsersAction) -> None:
     design.add_argument("--seed", type=int, default=1)
 
 
+def _add_power(steps: argparse._SubParsersAction) -> None:
+    power = steps.add_parser("power", help="how many workers for an interval this wide, by simulation")
+    power.add_argument("kind", choices=["pairs", "instances"])
+    power.add_argument("--workers", type=int, nargs="+", required=True, help="numbers of workers to try")
+    power.add_argument("--per-worker", type=int, help="items a worker; 10 pairs or 20 texts unless said")
+    power.add_argument("--items", type=int, required=True, help="pairs: number of tasks; instances: number of texts")
+    power.add_argument("--labels", type=int, default=2, help="instances: number of labels")
+    power.add_argument("--spread", type=float, default=1.0, help="pairs: standard deviation of true scores (log-odds)")
+    power.add_argument("--noise", type=float, default=1.0, help="pairs: of a judgement; 1 is the Bradley-Terry model")
+    power.add_argument("--agreement", type=float, default=0.8, help="instances: share that gives a text's main label")
+    power.add_argument("--agreement-spread", type=float, default=0.15, help="instances: its deviation over texts")
+    power.add_argument("--spammers", type=float, default=0.1, help="share of workers who answer at random")
+    power.add_argument("--simulations", type=int, default=200)
+    power.add_argument("--confidence", type=float, default=0.95)
+    power.add_argument("--seed", type=int, default=1)
+
+
 def run(options: argparse.Namespace) -> str:
     """Run one step and return what it has to say.
 
@@ -66,7 +84,13 @@ def run(options: argparse.Namespace) -> str:
     ValueError, OSError
         Something asked for cannot be done; the message says what.
     """
-    steps = {"design": _design, "collect": _collect, "label-studio": _use_label_studio, "panel": _ask_panel}
+    steps = {
+        "design": _design,
+        "power": _measure_power,
+        "collect": _collect,
+        "label-studio": _use_label_studio,
+        "panel": _ask_panel,
+    }
     return steps[options.step](options)
 
 
@@ -99,6 +123,28 @@ def _design(options: argparse.Namespace) -> str:
     lines = [f"{study.study}: {n_items} items, {n_workers} slots; texts are by {study.texts_from}"]
     lines += [balance.to_string(index=False), *map(str, paths)]
     return "\n".join([*lines, "Give form.html to workers 1 to " + f"{n_workers}; keep private/ to yourself."])
+
+
+def _measure_power(options: argparse.Namespace) -> str:
+    import numpy as np
+
+    from synthlib.crowd import power, simulate
+
+    pairs, rng = options.kind == "pairs", np.random.default_rng(options.seed)
+    shared = {"n_workers": options.workers, "per_worker": options.per_worker or (10 if pairs else 20), "rng": rng}
+    shared |= {"spammer_share": options.spammers, "n_simulations": options.simulations}
+    shared |= {"confidence": options.confidence}
+    if pairs:
+        scores = simulate.spread_scores([str(number) for number in range(options.items)], spread=options.spread)
+        true = np.array(list(scores.values()))
+        widths = power.simulate_pairs(true, noise=options.noise, regularisation=0.01, **shared)
+        assumed = f"true scores spread by {options.spread}, noise {options.noise}"
+    else:
+        chances = {"agreement_mean": options.agreement, "agreement_spread": options.agreement_spread}
+        widths = power.simulate_instances(options.items, n_labels=options.labels, **chances, **shared)
+        assumed = f"mean agreement {options.agreement}, spread {options.agreement_spread}, {options.labels} labels"
+    assumed += f", {options.spammers:.0%} spammers, {shared['per_worker']} items a worker"
+    return f"assumed: {assumed}; {options.simulations} simulations\n{widths.round(3).to_string(index=False)}"
 
 
 def _collect(options: argparse.Namespace) -> str:
