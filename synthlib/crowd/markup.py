@@ -16,7 +16,7 @@ def show_card(card: Card) -> str:
     >>> show_card(card)
     '<h3>Jokes &amp; co</h3><p>Funny?</p><ul></ul><p><i>None.</i></p>'
     """
-    choices = "".join(f"<li>{escape(c.say)}: {escape(c.means)}</li>" for c in card.choices)
+    choices = "".join(f"<li>{escape(c.line)}</li>" for c in card.choices)
     examples = "".join(f"<p><b>{escape(e.say)}:</b> {escape(e.text)}</p>" for e in card.examples)
     about = f"<h3>{escape(card.title)}</h3><p>{escape(card.question)}</p><ul>{choices}</ul>"
     return f"{about}<p><i>{escape(card.examples_from)}</i></p>{examples}"

@@ -93,6 +93,6 @@ def _signs(study: Study) -> str:
 
 
 def _show(card: Card) -> str:
-    choices = "\n".join(f"- {choice.say}: {choice.means}" for choice in card.choices)
+    choices = "\n".join(f"- {choice.line}" for choice in card.choices)
     examples = "\n".join(f"- {example.say}: {example.text}" for example in card.examples)
     return f"{card.title}. {card.question}\nAnswers:\n{choices}\nExamples:\n{examples}"

@@ -28,6 +28,11 @@ class Choice(BaseModel):
     say: str
     means: str
 
+    @property
+    def line(self) -> str:
+        """What is shown, with its explanation where that says more."""
+        return self.say if self.say == self.means else f"{self.say}: {self.means}"
+
 
 class Example(BaseModel):
     """An example text of a card, and what its label is called."""

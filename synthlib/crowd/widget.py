@@ -48,7 +48,9 @@ class Form:
         self.choice = ipywidgets.RadioButtons(layout={"width": "max-content"})
         self.back = ipywidgets.Button(description="Back")
         self.next = ipywidgets.Button(description="Next", button_style="primary")
-        about = ipywidgets.HTML(f"<h2>{escape(study.title)}</h2><p>{escape(study.instructions)}</p>")
+        about = ipywidgets.HTML(
+            f"<h2>{escape(study.title)}</h2><p style='line-height:1.5'>{escape(study.instructions)}</p>"
+        )
         buttons = ipywidgets.HBox([self.back, self.next])
         parts = [about, self._progress, self._head, self._item, self.choice, buttons]
         self.box = ipywidgets.VBox(parts, layout={"max_width": "60rem"})
@@ -114,7 +116,7 @@ class Form:
 
 def _list_options(study: Study, place: Place) -> list[tuple[str, str]]:
     if study.kind == "instances":
-        return [(f"{choice.say}: {choice.means}", choice.label) for choice in study.choices]
+        return [(choice.line, choice.label) for choice in study.choices]
     titles = {card.name: card.title for card in study.cards}
     sides = zip(("left", "right"), study.sides(place), strict=True)
     return [(f"{titles[name]} ({side}) is more objective", name) for side, name in sides]
