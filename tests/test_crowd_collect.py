@@ -100,6 +100,45 @@ def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):
     assert not kept.duplicated(["worker", "item"]).any() and hide("5", SALT) not in set(kept["worker"])
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"answers": [3]}, "no answer of a form"),
+        ({"answers": []}, "no answers in this file"),
+        ({"study": None}, "does not say of which study"),
+        ({"worker": None}, "no worker is named"),
+        ({"item": ["q1"]}, "no such item"),
+        ({"left": "weather"}, "the item is of"),
+        ({"answer": None}, "no answer, or a tie"),
+        ({"answer": "weather"}, "it must be one of"),
+    ],
+)
+def test_what_is_no_answer_in_a_sitting_is_told(tmp_path, change, said):
+    study, key = make_pairs()
+    sitting = sit(study, key, 1)
+    sitting["answers"] = [sitting["answers"][0] | change]
+    found = read_votes(save(tmp_path / "in", sitting | change), study, key, salt=SALT)
+    assert found.votes.empty and len(found.problems) == 1 and said in found.problems["problem"].iloc[0]
+    workers = flag_workers(found.votes, RULE, per_worker=6)
+    kept, account = keep_votes(found.votes, workers, RULE)
+    assert kept.empty and account["workers"].iloc[-1] == 0
+    with pytest.raises(ValueError, match="no valid worker"):
+        export_votes(kept, workers, account, study=study, rule=RULE, folder=tmp_path / "votes")
+
+
+def test_files_that_hold_no_sittings_are_refused(tmp_path):
+    study, key = make_pairs()
+    for text, said in (("5", "neither an export"), ("{", "line 1: this is no JSON"), ('{"worker": 1}', "neither")):
+        (tmp_path / "v.json").write_text(text)
+        with pytest.raises(ValueError, match=said):
+            read_votes([tmp_path / "v.json"], study, key, salt=SALT)
+    with pytest.raises(FileNotFoundError, match="no files"):
+        read_votes([], study, key, salt=SALT)
+    (tmp_path / "v.csv").write_text('worker,left,right,more_objective\n"anna,imdb,humor,imdb\n')
+    with pytest.raises(ValueError, match=r"no rows below .* line 2 has 1 cells"):
+        read_votes([tmp_path / "v.csv"], study, key, salt=SALT)
+
+
 def test_a_sitting_that_was_saved_twice_counts_once_and_is_told(tmp_path):
     study, key = make_pairs()
     first, again = sit(study, key, 1), sit(study, key, 1)

@@ -122,14 +122,20 @@ def _read_file(
 
 
 def _read_sittings(sittings: list[Any], path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of one or more exports of a form or panel."""
-    rows = []
+    """Return the rows of one or more exports of a form or panel; ``line`` counts the answers of each from 1."""
+    rows, problems = [], []
     for sitting in sittings:
         if not isinstance(sitting, dict) or not isinstance(sitting.get("answers"), list) or "worker" not in sitting:
             raise ValueError(f"{path}: neither an export of a form (study, worker, answers) nor one of Label Studio")
         shared = {name: sitting.get(name) for name in ("study", "instrument", "worker", "session", "slot")}
-        rows += [shared | answer for answer in sitting["answers"]]
-    return pd.DataFrame(rows).assign(line=range(1, len(rows) + 1)), no_problems()
+        for number, answer in enumerate(sitting["answers"], 1):
+            if isinstance(answer, dict):
+                rows.append(shared | answer | {"line": number})
+            else:
+                problems.append((path.name, number, "answers", str(answer), "no answer of a form"))
+    if not rows and not problems:
+        problems.append((path.name, None, "", "", "no answers in this file"))
+    return pd.DataFrame(rows), list_problems(problems)
 
 
 def _read_plain(table: pd.DataFrame, study: Study, path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -159,7 +165,7 @@ def _check_rows(rows: pd.DataFrame, study: Study, key: Key) -> tuple[pd.DataFram
     items = {item.id: item for item in study.items}
     votes, problems = [], []
     for row in rows.to_dict("records"):
-        row = {name: "" if value is None or value != value else value for name, value in row.items()}
+        row = {name: _tidy(value) for name, value in row.items()}
         if study.kind == "instances":
             row["item"] = row["item"] or of_text.get(str(row["key"]), "")
         else:
@@ -171,10 +177,19 @@ def _check_rows(rows: pd.DataFrame, study: Study, key: Key) -> tuple[pd.DataFram
     return pd.DataFrame(votes, columns=VOTE_COLUMNS), list_problems(problems)
 
 
+def _tidy(value: Any) -> Any:
+    """Return a cell's value: "" where there is none, text for what is neither text nor a number."""
+    if value is None or value != value:
+        return ""
+    return value if isinstance(value, (str, int, float)) else str(value)
+
+
 def _find_fault(row: dict[str, Any], study: Study, items: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Return column, value and what is wrong of a row that is no vote; None where it is one."""
     if row["study"] and row["study"] != study.study:
         return "study", row["study"], f"vote of another study than {study.study}"
+    if not row["study"] and row["instrument"] != "csv":
+        return "study", "", "it does not say of which study this is an answer"
     if str(row["worker"]).strip() == "":
         return "worker", "", "no worker is named"
     if study.kind == "pairs" and row["left"] and row["left"] == row["right"]:
@@ -183,6 +198,9 @@ def _find_fault(row: dict[str, Any], study: Study, items: Mapping[str, Any]) -> 
         return "check_passed", passed, "must be true or false"
     if row["item"] not in items:
         return _unknown_item(row, study)
+    sides = {items[row["item"]].left, items[row["item"]].right}
+    if study.kind == "pairs" and (row["left"] or row["right"]) and {row["left"], row["right"]} != sides:
+        return "left", f"{row['left']}, {row['right']}", f"the item is of {' and '.join(sorted(sides))}"
     answers = study.answers_to(items[row["item"]])
     answer = str(row["answer"]).strip()
     if answer in answers:

@@ -84,7 +84,8 @@ def read_table(path: Path, *, encoding: str | None = None) -> tuple[pd.DataFrame
             fault = f"{len(cells)} cells, the header has {len(names)}"
             problems.append((path.name, reader.line_num, "", ",".join(cells)[:80], fault))
     if not rows:
-        raise ValueError(f"{path}: no rows below the header {names}")
+        fault = f"; line {problems[0][1]} has {problems[0][4]}" if problems else ""
+        raise ValueError(f"{path}: no rows below the header {names}{fault}")
     return pd.DataFrame(rows, columns=[*names, "line"]), list_problems(problems)
 
 
