@@ -22,7 +22,7 @@ _EXAMPLES_FROM = {
     "folder": "Real examples.",
     "hub": "Real examples.",
 }
-MOST_WORDS = 60  # of an example on a card; longer ones are cut, with an ellipsis
+MOST_WORDS = 40  # of an example on a card; longer ones are cut, with an ellipsis
 
 
 @dataclass(frozen=True)
