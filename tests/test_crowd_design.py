@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from crowd_studies import TASKS, make_instances, make_pairs
 
@@ -11,6 +12,7 @@ from synthlib import ranking
 from synthlib.crowd import design, form, labelstudio, mturk, power, simulate
 from synthlib.crowd.study import read_key, read_study
 from synthlib.crowd.write import write_instruments
+from synthlib.plots import crowd as plots_of_crowd
 from synthlib.tasks import task_names
 
 
@@ -140,3 +142,17 @@ def test_the_calculators_width_is_that_of_a_bootstrap_over_workers():
         draws = ranking.bootstrap_scores(wins, regularisation=0.01, n_resamples=100, rng=rng)
         found.append(np.ptp(np.quantile(draws, [0.025, 0.975], axis=0), axis=0).mean())
     assert told == pytest.approx(np.mean(found), rel=0.2)
+
+
+def test_figures_show_every_number_of_workers_that_has_a_value(project_style):
+    columns = ["n_workers", "votes_per_item", "measure", "value", "value_low", "value_high"]
+    rows = [(5, 0.5, "alpha_width", np.nan, np.nan, np.nan), (10, 1.0, "alpha_width", 0.5, 0.4, 0.6)]
+    rows += [(5, 0.5, "score_width", 3.0, 2.5, 3.5), (10, 1.0, "score_width", 2.0, 1.8, 2.2)]
+    figure = plots_of_crowd.interval_widths(pd.DataFrame(rows, columns=columns))
+    named = [[label.get_text() for label in ax.get_xticklabels()] for ax in figure.axes]
+    assert named == [["10\n1"], ["5\n0.5", "10\n1"]]
+    assert figure.axes[1].get_ylabel() == "width of a score's interval (log-odds)"
+    scores = pd.DataFrame({"title": ["B", "A"], "assumed": [1.0, -1.0], "score": [0.8, -0.8]})
+    figure = plots_of_crowd.recovered_scores(scores.assign(score_low=[0.1, -1.5], score_high=[1.5, -0.1]))
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "B"] and "not people" in ax.get_title()
