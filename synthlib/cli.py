@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthlib import paths
+from synthlib.crowd import command as crowd
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     estimate.add_argument("profile", type=Path)
     _add_generate(commands)
     _add_calls(commands)
+    crowd.add_parser(commands)
     options = parser.parse_args(arguments)
+    if options.command == "crowd":
+        return _report(crowd.run, options)
     if options.command == "build-features":
         from synthlib.build import build_features
 

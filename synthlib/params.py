@@ -277,6 +277,39 @@ class Stories(Params):
     machine_usd_per_hour: Annotated[float, Field(ge=0)]
 
 
+class Collect(Params):
+    """10_collect: a crowd study of one's own, from design to votes, walked through with simulated workers."""
+
+    tasks: Annotated[TaskNames, Field(min_length=2)]
+    text_task: TaskName
+    source: Source
+    crowd_size: Annotated[int, Field(ge=2)]
+    pairs_per_worker: Count
+    texts_per_worker: Annotated[int, Field(ge=2)]
+    texts_per_label: Count
+    min_votes: Count
+    crowd_sizes: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
+    score_spread: Annotated[float, Field(gt=0)]
+    noise: Annotated[float, Field(gt=0)]
+    agreement: Share
+    agreement_spread: Annotated[float, Field(gt=0, lt=0.5)]
+    spammer_share: Annotated[float, Field(ge=0, lt=1)]
+    min_seconds: Annotated[float, Field(ge=0)]
+    n_simulations: Annotated[int, Field(ge=10, le=10_000)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _pairs_suffice(self) -> Self:
+        n_pairs = len(self.tasks) * (len(self.tasks) - 1) // 2
+        if self.pairs_per_worker > n_pairs:
+            raise ValueError(
+                f"pairs_per_worker is {self.pairs_per_worker}; {len(self.tasks)} tasks make {n_pairs} pairs"
+            )
+        return self
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -313,6 +346,7 @@ STAGES: dict[str, Stage] = {
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
+    "collect": Stage("10_collect", Collect, (), ("corpora",)),
 }
 
 

@@ -49,6 +49,9 @@ CAPTIONS = {
     "09_openings": "how many texts begin alike",
     "09_features": "what a classifier learns of the labels that were in the request",
     "09_costs": "what such texts cost, and what a local classifier saves",
+    "10_power_pairs": "what more workers buy: ranking tasks",
+    "10_power_texts": "what more workers buy: agreement on texts",
+    "10_recovered": "a walk through a study with simulated workers",
 }
 
 
