@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from loopback_llm import serve_llm
+from loopback_llm import WORDS, serve_llm
 from test_llm import KEY, SETTINGS
 
 from synthlib import answers, live, llm, params, paths
@@ -45,9 +45,17 @@ def say(body, number):
     if asked.startswith("Plan a text"):
         return f"**Summary:** plan {number}\n\nSentence: It rained {number} times."
     if "JSON list" in asked:
-        rows = [{"text": f"candidate {number}.{i}", "probability": 0.1 * i} for i in range(1, WORDING.candidates + 1)]
+        rows = [
+            {"text": f"{vary(number + i)} {number}.{i}", "probability": 0.1 * i}
+            for i in range(1, WORDING.candidates + 1)
+        ]
         return f"Here you are:\n```json\n{json.dumps(rows)}\n```"
-    return f"Text {number}"
+    return f"{vary(number)} {number}"
+
+
+def vary(number):
+    """Return eight words that few numbers share."""
+    return " ".join(WORDS[(number * k + k) % len(WORDS)] for k in range(1, 9))
 
 
 def ask(url, setting, *, n_per_label=4, brief=BRIEF, **changes):
