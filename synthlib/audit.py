@@ -40,6 +40,11 @@ TITLES = {
     "other_cosine": "to the nearest of as many others",
     "example_excess": "difference",
     "example_copy": "copies of shown texts (%)",
+    "attribute_kept": "checkable attributes kept (%)",
+    "vocabulary_held": "all three drawn words used (%)",
+    "label_agreed": "asked label confirmed (%)",
+    "function_words_f1": "told by function words, same source",
+    "function_words_to_real_f1": "told by function words, on real texts",
 }
 
 

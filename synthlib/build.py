@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
-from synthlib import data, features, surface
+from synthlib import annotated, data, features, surface
 from synthlib.paths import DATA
 from synthlib.tasks import load_task, task_names
 
-_ANNOTATED = {
-    "expun_humor": {"joke": "humor", "not_joke": "non_humor"},
-    "isarcasmeval_en": {"sarcastic": "irony", "non_sarcastic": "non_irony"},
-}
 
-
-def build_features(texts: Path, annotations: Path, *, encoder: str, device: str) -> None:
+def build_features(texts: Path, annotations: Path, *, encoder: str, device: str, only: Collection[str]) -> None:
     """Write data/features (tables, statistics.csv, index.json) and data/votes/human_*.csv.
 
     Parameters
     ----------
     texts : Path
-        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw).
+        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw); not read
+        where ``only`` names annotated sets.
     annotations : Path
-        Folder with annot_expun_humor/ and annot_isarcasmeval_en/, each holding annotations.parquet.
+        Folder with ``annot_<set>/annotations.parquet`` for every set of :data:`synthlib.annotated.SETS`, or those in
+        ``only``.
+    only : collection of str
+        Annotated sets to build; everything else stays as it is. Empty: everything is built.
+
+    Raises
+    ------
+    ValueError
+        ``only`` names an unknown set, or texts or annotations are unsound.
     """
+    unknown = sorted(set(only) - set(annotated.SETS))
+    if unknown:
+        raise ValueError(f"unknown annotated set(s) {unknown}; known are {list(annotated.SETS)}")
+    if not only:
+        _build_tasks(texts, encoder=encoder, device=device)
+    for name in only or annotated.SETS:
+        items, votes = annotated.load_set(annotations, name, threshold=annotated.RATING_THRESHOLD)
+        features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
+        votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
+    write_index()
+
+
+def _build_tasks(texts: Path, *, encoder: str, device: str) -> None:
     statistics = []
     for name in tqdm(task_names(), desc="tasks", unit="task"):
         task = load_task(name)
@@ -37,32 +55,9 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str)
         chosen = features.select(frame, features.load_pools(task))
         features.write(features.FOLDER / f"{name}.parquet", chosen, encoder=encoder, device=device)
         if "text_raw" in frame:
-            raw = chosen[chosen["split"] == "test"].reset_index(drop=True)
-            raw = raw.assign(text=raw["text_raw"])
+            raw = features.take_raw(chosen)
             features.write(features.FOLDER / f"{features.RAW_IRONY}.parquet", raw, encoder=encoder, device=device)
     pd.concat(statistics).to_csv(features.FOLDER / "statistics.csv", index=False, float_format="%.4f")
-    for name, labels in _ANNOTATED.items():
-        votes = pd.read_parquet(annotations / f"annot_{name}" / "annotations.parquet")
-        items, votes = split_annotations(votes, labels)
-        features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
-        votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
-    write_index()
-
-
-def split_annotations(votes: pd.DataFrame, labels: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the items (text, key, gold as ``source_label``) and the votes (key, annotator, label) of annotated texts.
-
-    Parameters
-    ----------
-    votes : DataFrame
-        instance_id, text, annotator_id, label, gold and perhaps label_is_default: one row a vote.
-    labels : dict
-        The set's labels to the task's.
-    """
-    votes = votes.rename(columns={"instance_id": "key", "annotator_id": "annotator"})
-    items = votes.drop_duplicates("key")[["text", "key", "gold"]].rename(columns={"gold": "source_label"})
-    kept = [c for c in ("key", "annotator", "label", "label_is_default") if c in votes]
-    return items.reset_index(drop=True), votes[kept].assign(label=votes["label"].map(labels))
 
 
 def describe_texts(frame: pd.DataFrame, task: str) -> pd.DataFrame:

@@ -16,13 +16,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
     build.add_argument("texts", type=Path, help="folder with one parquet file a task")
-    build.add_argument("annotations", type=Path, help="folder with annot_expun_humor/ and annot_isarcasmeval_en/")
+    build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
+    build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     estimate = commands.add_parser("estimate", help="what the texts of a profile would cost; nothing is asked")
     estimate.add_argument("profile", type=Path)
+    _add_generate(commands)
     calls = commands.add_parser("calls", help="write or take in the answers of a store of calls, as JSON lines")
     calls.add_argument("action", choices=["export", "import"])
     calls.add_argument("store", help="its name: llm.store")
@@ -31,7 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "build-features":
         from synthlib.build import build_features
 
-        build_features(options.texts, options.annotations, encoder=options.encoder, device=options.device)
+        build_features(
+            options.texts, options.annotations, encoder=options.encoder, device=options.device, only=options.only
+        )
+    if options.command == "generate":
+        return _generate(options)
     if options.command in ("estimate", "calls"):
         return _report(_estimate if options.command == "estimate" else _move_calls, options)
     if options.command == "release":
@@ -48,6 +54,48 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         print("\n".join([*names, f"{len(names)} files released"]))
     return 0
+
+
+def _add_generate(commands: argparse._SubParsersAction) -> None:
+    from synthlib.produce import EXIT_CODES
+
+    generate = commands.add_parser(
+        "generate",
+        help="texts of a profile's tasks: estimate, ask, write parquet, card and ledger",
+        description="Write texts as notebook 02_generate does, with the same calls: nothing is paid twice. A profile "
+        "whose backend is released is replayed at no cost.",
+        epilog=EXIT_CODES,
+    )
+    generate.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
+    generate.add_argument("--task", action="append", default=[], help="of params/tasks; may be given again")
+    generate.add_argument("--setting", action="append", default=[], help="how texts are asked for; may be given again")
+    generate.add_argument("--n-per-label", type=int, help="texts a label and setting")
+    generate.add_argument("--output", type=Path, help="holds a folder a task; default: results/generated/<profile>")
+    generate.add_argument("--yes", action="store_true", help="ask the model without a question first")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from synthlib import produce
+    from synthlib.llm import CallError
+    from synthlib.prompts import clean
+
+    given = {name: getattr(options, name) for name in ("n_per_label", "output", "yes")}
+    try:
+        return produce.run(options.profile, tasks=options.task, settings=options.setting, **given, say=_say)
+    except KeyboardInterrupt:
+        said, status = "interrupted. Every answer that came is kept: run the same command to go on", produce.INTERRUPTED
+    except produce.NotConfirmedError as error:
+        said, status = str(error), produce.NOT_CONFIRMED
+    except (ValueError, OSError) as error:
+        said, status = str(error), produce.BAD_INPUT
+    except CallError as error:
+        said, status = str(error), produce.FAILED
+    print(f"error: {clean(said, 2000)}", file=sys.stderr)
+    return status
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _report(command: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> int:

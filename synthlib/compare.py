@@ -166,6 +166,7 @@ def tabulate_predictions(
     labels: Sequence[str],
     *,
     task: str,
+    classifier: str,
 ) -> pd.DataFrame:
     """Return the main sources' predictions by key, one row a classifier and text.
 
@@ -177,11 +178,14 @@ def tabulate_predictions(
         T texts of all test sets, one set after the other.
     test_sets : dict of FeatureTable
         By name; a set without a label column (people's votes) has missing gold labels.
+    classifier : str
+        Its kind: frozen, fine_tuned, tfidf or majority.
 
     Returns
     -------
     predictions : DataFrame
-        task, test_set, source, n_train, seed, key, label, predicted, probabilities (K, in the order of ``labels``).
+        task, test_set, source, n_train, seed, key, label, predicted, probabilities (K, in the order of
+        ``labels``), classifier.
     """
     texts = pd.concat(
         [table.rows.reindex(columns=["key", "label"]).assign(test_set=name) for name, table in test_sets.items()]
@@ -192,7 +196,7 @@ def tabulate_predictions(
         frame = texts.assign(task=task, source=row.source, n_train=row.n_train, seed=row.seed, predicted=predicted)
         frames.append(frame.assign(probabilities=list(probabilities[row.run].astype(np.float16))))
     columns = ["task", "test_set", "source", "n_train", "seed", "key", "label", "predicted", "probabilities"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    return pd.concat(frames, ignore_index=True)[columns].assign(classifier=classifier)
 
 
 def tabulate_confusions(predictions: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:

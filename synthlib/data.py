@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from synthlib import hub, surface
+from synthlib import annotated, hub, surface
 from synthlib.paths import DATA
 from synthlib.tasks import Task, load_task, task_names
 
@@ -225,7 +225,7 @@ def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFra
     Parameters
     ----------
     name : str
-        A task (the panel of language-model personas), or ``expun_humor`` or ``isarcasmeval_en`` (people).
+        A task (the panel of language-model personas), or one of :data:`HUMAN_VOTES` (people).
     path : path, optional
         None takes the released file.
 
@@ -253,7 +253,7 @@ def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFra
 
 
 #: Sets with people's votes, and the task whose classifiers are tested on them (labels already translated).
-HUMAN_VOTES = {"expun_humor": "humor", "isarcasmeval_en": "tweet_irony"}
+HUMAN_VOTES = {name: known.task for name, known in annotated.SETS.items()}
 
 
 def check_vote_keys(votes: pd.DataFrame, keys: pd.Series | list[str], *, origin: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from synthlib import paths
 from synthlib.backends import Llm
 from synthlib.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.generate import make_brief
@@ -55,8 +58,18 @@ def estimate_profile(path: Path) -> str:
     ValueError, FileNotFoundError
         The profile is at fault, or real texts for few-shot requests cannot be read.
     """
-    cells = [cell.params for cell in expand(load_profile(path)) if isinstance(cell.params, Generate)]
-    asked = [p for p in cells if p.backend == "openai"]
+    return estimate_cells([cell.params for cell in expand(load_profile(path)) if isinstance(cell.params, Generate)])
+
+
+def estimate_cells(cells: Sequence[Generate]) -> str:
+    """Return what the texts of several tasks would cost, as text to read.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Real texts for few-shot requests cannot be read.
+    """
+    asked = [p for p in cells if p.backend != "released"]
     if not asked:
         return "USD 0: the texts are replayed, no model is asked."
     llm = Llm(**asked[0].llm)
@@ -66,7 +79,10 @@ def estimate_profile(path: Path) -> str:
         shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
         conversations = plan(brief, p.settings, n_per_label=p.n_per_label, **shape)
         tables.append(estimate_costs(conversations, brief, price=price))
-    return _describe(pd.concat(tables), llm, price)
+    said = _describe(pd.concat(tables), llm, price)
+    if any(p.scoring.get("stop") for p in asked):
+        said += "\nAt most: scoring asks for no more texts of a setting once their growth is flat."
+    return said
 
 
 def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
@@ -81,4 +97,16 @@ def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
     return f"""{shown.to_string(index=False)}
 
 Sum: {costs["calls"].sum():,} calls, {in_all}. {said}
-Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, nothing stored, none broken."""
+Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken.
+{_say_stored(llm)}"""
+
+
+def _say_stored(llm: Llm) -> str:
+    path, n = paths.CALLS / f"{llm.store}.sqlite", 0
+    if path.is_file():
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as db:
+                (n,) = db.execute("SELECT count(*) FROM calls WHERE state = 'done'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"{path} is no store of calls: {error}") from None
+    return f"The store {llm.store} holds {n:,} answers; those to the same questions are neither asked nor paid again."

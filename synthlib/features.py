@@ -18,17 +18,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthlib import data, surface
+from synthlib import annotated, data, surface
+from synthlib.params import SHIPPED_ROWS
 from synthlib.paths import DATA, RESULTS
 from synthlib.tasks import Task, load_task
 
 FOLDER = DATA / "features"
-N_TRAIN, N_VALIDATION, N_TEST = 2000, 500, 1000
+N_VALIDATION, N_TEST = 500, 1000
 N_POOL = 50  # real texts a label that requests may show
 SELECTION_SEED = 20231206
+TEXT_COLUMNS = ("text", "text_raw", "head", "tail")  # of real texts; no table of features holds them
 RAW_IRONY = "tweet_irony_raw"
-#: Shipped sets on which a task's classifiers are tested besides its own test rows.
-EXTRA_TEST_SETS = {"tweet_irony": (RAW_IRONY, "isarcasmeval_en"), "humor": ("expun_humor",)}
+#: Sets on which a task's classifiers are tested besides its own test rows.
+EXTRA_TEST_SETS = {
+    "tweet_irony": (RAW_IRONY, "isarcasmeval_en", "multipico_irony_en", "csc_sarcasm"),
+    "humor": ("expun_humor",),
+}
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,18 @@ class FeatureTable:
         return FeatureTable(self.rows[mask].reset_index(drop=True), self.features[mask], self.function_words[mask])
 
 
-def load(name: str, source: str, encoder: str) -> FeatureTable:
-    """Return the real rows of a task (or of another shipped set).
+def load(name: str, source: str, encoder: str | None, *, n_train: int = SHIPPED_ROWS) -> FeatureTable:
+    """Return the real rows of a task, or of one of its :func:`extra_test_sets`.
 
     Parameters
     ----------
-    name : str
-        A task; with ``source="features"`` also ``tweet_irony_raw``, ``expun_humor`` or ``isarcasmeval_en``.
     source : str
         ``features`` reads data/features; ``folder`` and ``hub`` take texts, encode them once and keep the table in
         results/cache.
-    encoder : str
-        Name of the encoder the vectors must be of.
+    encoder : str or None
+        Name of the encoder the vectors must be of. With texts, None encodes nothing: the table has rows alone.
+    n_train : int
+        Training rows at most; shipped are 2,000.
 
     Raises
     ------
@@ -76,8 +81,15 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
     if source == "features":
         path = FOLDER / f"{name}.parquet"
         check_shipped(path)
-        return read(path, encoder=encoder)
-    frame = load_texts(name, source)
+        table = read(path, encoder=encoder)
+        if n_train >= SHIPPED_ROWS or "pool" not in table.rows:
+            return table
+        chosen = select(table.rows, table.rows.loc[table.rows["pool"], "key"].tolist(), n_train=n_train)
+        return table.where(table.rows["key"].isin(chosen["key"]))
+    frame = load_texts(name, source, n_train=n_train)
+    if encoder is None:
+        nothing = np.empty((len(frame), 0))
+        return FeatureTable(_drop_texts(frame), nothing.astype(np.float32), nothing.astype(np.uint8))
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
     digest = hashlib.sha256(rows + encoder.encode()).hexdigest()[:16]
     path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
@@ -86,8 +98,8 @@ def load(name: str, source: str, encoder: str) -> FeatureTable:
     return read(path, encoder=encoder)
 
 
-def load_texts(name: str, source: str) -> pd.DataFrame:
-    """Return the real texts of a task whose features :func:`load` gives, in the same order.
+def load_texts(name: str, source: str, *, n_train: int = SHIPPED_ROWS) -> pd.DataFrame:
+    """Return the real texts whose features :func:`load` gives, in the same order.
 
     Parameters
     ----------
@@ -97,7 +109,7 @@ def load_texts(name: str, source: str) -> pd.DataFrame:
     Returns
     -------
     texts : DataFrame
-        text, key, label, split, evaluation, pool and what else the source has.
+        text, key and, of a task, label, split, evaluation, pool and what else the source has.
 
     Raises
     ------
@@ -106,9 +118,38 @@ def load_texts(name: str, source: str) -> pd.DataFrame:
     """
     if source == "features":
         raise ValueError("source 'features' has no texts; use folder (SYNTHLIB_DATA) or hub")
+    if name in annotated.SETS:
+        folder = annotated.find_annotations()
+        if folder is None:
+            raise ValueError(f"no texts of {name!r}; set {annotated.VARIABLE}=<folder with annot_{name}/>")
+        return annotated.load_set(folder, name, threshold=annotated.RATING_THRESHOLD)[0]
+    if name == RAW_IRONY:
+        return take_raw(load_texts("tweet_irony", source))
     task = load_task(name)
     frame = data.load_folder(task) if source == "folder" else data.load_hub(task)
-    return select(frame, find_pool(frame, task))
+    return select(frame, find_pool(frame, task), n_train=n_train)
+
+
+def extra_test_sets(task: str, source: str, rows: pd.DataFrame) -> list[str]:
+    """Return the sets on which a task's classifiers can be tested besides its own test rows.
+
+    Raw irony tweets, and sets with people's votes (:mod:`synthlib.annotated`): with texts, those at hand.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The task's own; irony tweets that came with their raw form have a column irony_tag.
+    """
+    known = EXTRA_TEST_SETS.get(task, ())
+    if source == "features":
+        return list(known)
+    return [name for name in known if (name == RAW_IRONY and "irony_tag" in rows) or annotated.find_file(name)]
+
+
+def take_raw(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the test rows of irony tweets with the raw text, tags and all, in the place of the cleaned one."""
+    raw = frame[frame["split"] == "test"].reset_index(drop=True)
+    return raw.assign(text=raw["text_raw"])
 
 
 def read(path: str | Path, *, encoder: str) -> FeatureTable:
@@ -136,22 +177,19 @@ def read(path: str | Path, *, encoder: str) -> FeatureTable:
 
 
 def write(path: str | Path, frame: pd.DataFrame, *, encoder: str, device: str) -> None:
-    """Encode the ``text`` column of ``frame`` and write everything but texts as a feature table.
-
-    Columns text, text_raw, head and tail are left out: the table holds no text.
-    """
+    """Encode the ``text`` column of ``frame`` and write everything but :data:`TEXT_COLUMNS` as a feature table."""
     from synthlib import encode  # torch is only needed where texts are encoded
 
     texts = frame["text"].tolist()
     loaded = encode.load_encoder(encoder, device)
     vectors = encode.encode(texts, loaded, progress=Path(path).stem)
     made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
-    write_table(path, frame.drop(columns="text"), texts, vectors, made=made)
+    write_table(path, _drop_texts(frame), texts, vectors, made=made)
 
 
 def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict) -> None:
     """Write rows, the surface features of their texts and their vectors; ``made`` says what made the vectors."""
-    rows = frame.drop(columns=[c for c in ("text_raw", "head", "tail") if c in frame]).reset_index(drop=True)
+    rows = frame.reset_index(drop=True)
     measured = surface.measure_surface(texts)
     table = pa.Table.from_pandas(pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False)
     table = table.append_column("function_words", _column(surface.count_function_words(texts)))
@@ -164,10 +202,11 @@ def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors
     temporary.replace(path)
 
 
-def select(frame: pd.DataFrame, pool: list[str] | None) -> pd.DataFrame:
-    """Return the rows of a task that the frozen study uses, marked in ``pool``.
+def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPED_ROWS) -> pd.DataFrame:
+    """Return the rows of a task that the study uses, marked in ``pool``.
 
-    All pool and evaluation rows, filled up at random to 2,000 training, 500 validation and 1,000 test rows.
+    All pool and evaluation rows, filled up at random to ``n_train`` training, 500 validation and 1,000 test rows. Of
+    the same texts, fewer training rows are part of more.
 
     Parameters
     ----------
@@ -191,7 +230,7 @@ def select(frame: pd.DataFrame, pool: list[str] | None) -> pd.DataFrame:
         raise ValueError(f"{len(unknown)} pool key(s) are not among the training rows, the first is {unknown[0]!r}")
     frame = frame.assign(pool=frame["key"].isin(pool))
     chosen = []
-    for split, most in (("train", N_TRAIN), ("validation", N_VALIDATION), ("test", N_TEST)):
+    for split, most in (("train", n_train), ("validation", N_VALIDATION), ("test", N_TEST)):
         rows = frame[frame["split"] == split]
         first = rows["pool"] | rows["evaluation"]
         rest = rng.permutation(rows.index[~first])[: max(0, most - int(first.sum()))]
@@ -228,6 +267,10 @@ def check_shipped(path: Path) -> None:
         raise ValueError(f"no shipped features {path.stem!r}; there are {', '.join(Path(n).stem for n in index)}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != index[path.name]["sha256"]:
         raise ValueError(f"{path} is corrupt (its sha256 is not the listed one); restore it: git checkout -- {path}")
+
+
+def _drop_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=[c for c in TEXT_COLUMNS if c in frame]).reset_index(drop=True)
 
 
 def _compact(measured: pd.DataFrame) -> dict[str, str]:

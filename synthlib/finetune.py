@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from synthlib.checkpoint import Checkpoint, State, describe
 from synthlib.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
+from synthlib.dropout import use_fast_dropout
 from synthlib.encode import Encoder, load_encoder
 from synthlib.steps import Settings, learning_rate, make_step
-from synthlib.tokens import Tokens, draw_batches, tokenize
+from synthlib.tokens import STEP, Tokens, draw_batches, tokenize
 from synthlib.train import Run
 
 PREDICTION_BATCH = {"cpu": 64, "cuda": 512}
@@ -112,6 +113,8 @@ class FineTuner:
         self.device = encoder.device
         self.model = Classifier(encoder, settings.pooling, settings.hidden_units, targets.shape[1])
         use_rows(self.model.encoder, tokens.ids)
+        if self.device.type == "cpu":
+            use_fast_dropout(self.model.encoder)
         self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
         weighted = targets * np.float32(settings.class_weights or 1)
         self.step = make_step(self.model, TextsOnDevice(tokens, self.device, weighted), settings)
@@ -183,7 +186,7 @@ def tokenize_checked(texts: Sequence[str], encoder: Encoder, settings: Settings)
     most = min(positions, encoder.tokenizer.model_max_length)
     if settings.max_length > most:
         raise ValueError(f"max_length {settings.max_length} is more than the {most} tokens that {encoder.name} reads")
-    return tokenize(texts, encoder.tokenizer, max_length=settings.max_length)
+    return tokenize(texts, encoder.tokenizer, max_length=settings.max_length, step=STEP[encoder.device.type])
 
 
 def _as_probabilities(labels: np.ndarray, n_labels: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -25,7 +26,8 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     Returns
     -------
     corpus : DataFrame
-        As :func:`replay`.
+        As :func:`replay`. If it grew under scoring, ``corpus.attrs["curve"]`` says how: see
+        :func:`synthlib.growth.grow`.
     ledger : DataFrame
         As :func:`synthlib.ledger.count_outcomes`.
 
@@ -40,7 +42,17 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
         return corpus, count_replayed(corpus)
     from synthlib import live  # imports openai
 
-    return live.ask(make_brief(task, p, wording=wording), Llm(**p.llm), settings=p.settings, n_per_label=p.n_per_label)
+    brief, llm = make_brief(task, p, wording=wording), Llm(**p.llm)
+
+    def ask(settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return live.ask(brief, llm, settings=settings, n_per_label=n_per_label)
+
+    if not p.scoring:
+        return ask(p.settings, p.n_per_label)
+    from synthlib import growth, progress  # imports torch
+
+    log = progress.find_log(llm.store, task.name)
+    return growth.grow(ask, task, p, tell=partial(progress.tell_score, log, task.name, llm.model))
 
 
 def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:
@@ -88,9 +100,9 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
     -------
     corpus : DataFrame
         key (``setting/label/n``), task, setting, label, n (from 1), text, request (JSON: what was drawn), examples
-        (list of keys of real texts shown), conversation (setting and label), turn (n), prompt (the user message that
-        :func:`synthlib.prompts.render` makes of the request; a real text stands there by its key) and answer (what came
-        back for it: the text, but for verbalized requests).
+        (list of keys of real texts shown), conversation (setting and label), turn (n), cost_usd (replayed: 0), prompt
+        (the user message that :func:`synthlib.prompts.render` makes of the request; a real text stands there by its
+        key) and answer (what came back for it: the text, but for verbalized requests).
 
     Raises
     ------
@@ -108,7 +120,7 @@ def replay(task: Task, settings: list[str], *, n_per_label: int, wording: Wordin
         (setting, label), n = short.idxmin(), short.min()
         raise ValueError(f"{task.name}: {n} released texts of {setting}, {label}; n_per_label is {n_per_label}")
     corpus["request"] = [json.dumps(drawn, ensure_ascii=False, sort_keys=True) for drawn in corpus["request"]]
-    corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"])
+    corpus = corpus.assign(conversation=corpus["setting"] + "/" + corpus["label"], turn=corpus["n"], cost_usd=0.0)
     corpus["prompt"] = [render(task, request, wording=wording, texts=None) for request in list_requests(corpus)]
     return corpus.assign(answer=corpus["text"])
 

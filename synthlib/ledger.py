@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from synthlib.calls import Kind
 from synthlib.conversations import Outcome
 
-BROKEN = ("refusal", "empty", "cut_off", "off_format")
+BROKEN = tuple(kind for kind in get_args(Kind) if kind != "text")
 COUNTS = ["texts", "missing", *BROKEN, "answers", "new", "prompt_tokens", "answer_tokens", "cost_usd", "new_usd"]
+WHEN = ["asked_from", "asked_to", "served_by"]
 
 
 def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -21,7 +24,9 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     ledger : DataFrame
         setting, label, texts, missing (texts asked for without a sound answer), refusal, empty, cut_off, off_format
         (broken answers), answers (all), new (of them, asked for now), prompt_tokens, answer_tokens, cost_usd (of all
-        answers), new_usd (of the new ones), seconds (mean wait for an answer). A sum with an unknown part is NaN.
+        answers), new_usd (of the new ones), seconds (mean wait for an answer), asked_from and asked_to (first and last
+        time of sending, ISO 8601, UTC), served_by (the model's names as the server gave them). A sum with an unknown
+        part is NaN.
     """
     rows = []
     for outcome in outcomes:
@@ -33,21 +38,38 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         for name in ("prompt_tokens", "answer_tokens", "cost_usd"):
             row[name] = add_up(getattr(answer, name) for answer in answers)
         row["new_usd"] = add_up(answer.cost_usd for answer in answers[len(answers) - outcome.n_new :])
+        times = [answer.asked_at for answer in answers]
+        row |= {"asked_from": min(times), "asked_to": max(times)}
+        row["served_by"] = sorted({answer.served_by for answer in answers if answer.served_by})
         rows.append(row | {"waited": sum(answer.seconds for answer in answers)})
     table = pd.DataFrame(rows).groupby(["setting", "label"], sort=False)
-    ledger = table[[*COUNTS, "waited"]].agg(lambda column: column.sum(skipna=False)).reset_index()
-    return ledger.assign(seconds=ledger["waited"] / ledger["answers"]).drop(columns="waited")
+    ledger = table[[*COUNTS, "waited"]].agg(lambda column: column.sum(skipna=False))
+    ledger = ledger.assign(seconds=ledger["waited"] / ledger["answers"]).drop(columns="waited")
+    ledger = ledger.assign(asked_from=table["asked_from"].min(), asked_to=table["asked_to"].max())
+    names = table["served_by"].agg(lambda lists: ", ".join(sorted({name for each in lists for name in each})))
+    return ledger.assign(served_by=names).reset_index()
+
+
+def combine(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the ledger of several runs, each of which holds the texts of those before it and more.
+
+    A setting's last ledger counts; what is new is summed over all of them.
+    """
+    rows = pd.concat(ledgers, ignore_index=True).groupby(["setting", "label"], sort=False)
+    new = rows[["new", "new_usd"]].agg(lambda column: column.sum(skipna=False))
+    return rows.tail(1).set_index(["setting", "label"]).assign(**new).reset_index()
 
 
 def count_replayed(corpus: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger of texts that were replayed: no answer, no cost."""
     ledger = corpus.groupby(["setting", "label"], sort=False).size().rename("texts").reset_index()
-    return ledger.assign(**{name: 0.0 if name.endswith("usd") else 0 for name in COUNTS[1:]}, seconds=np.nan)
+    counts = {name: 0.0 if name.endswith("usd") else 0 for name in COUNTS[1:]}
+    return ledger.assign(**counts, seconds=np.nan, **dict.fromkeys(WHEN, ""))
 
 
 def describe_ledger(ledger: pd.DataFrame) -> str:
     """Return the sums of a ledger as a sentence or two."""
-    sums = ledger.drop(columns=["setting", "label"]).sum(skipna=False)
+    sums = ledger[COUNTS].sum(skipna=False)
     if not sums["answers"]:
         return "No model was asked: USD 0."
     spent, spent_now = say_usd(sums["cost_usd"]), say_usd(sums["new_usd"])

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
-from tqdm import tqdm
 
 from synthlib import ledger, paths
 from synthlib.backends import Llm
-from synthlib.conversations import Brief, Conversation, Outcome, check_room, estimate_calls, hold_all, plan
+from synthlib.conversations import Brief, Conversation, Outcome, check_room, hold_all, plan
 from synthlib.llm import Asker, CallError
-from synthlib.prices import load_price
+from synthlib.progress import Progress, find_log
 from synthlib.prompts import render
 from synthlib.rate import StoppedError
 from synthlib.store import Store
@@ -81,38 +79,15 @@ class _Session:
                     stacklevel=2,
                 )
             self.asker = Asker(self.llm, store)
-            with self._bar() as bar:
-                tell = self._teller(bar)
-                asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=tell))
+            log = find_log(self.llm.store, self.brief.task.name)
+            shown = {"price": self.asker.price, "log": log, "model": self.llm.model}
+            with Progress(self.brief, self.conversations, **shown) as progress:
+                asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=self._teller(progress)))
 
-    def _bar(self) -> tqdm:
-        total = sum(len(conversation.requests) for conversation in self.conversations)
-        interval = 0.5 if sys.stderr.isatty() else 10
-        return tqdm(total=total, desc=self.brief.task.name, unit="text", mininterval=interval, maxinterval=interval)
-
-    def _teller(self, bar: tqdm) -> Callable[[Outcome], None]:
-        """Return what takes down an outcome and moves the bar: money so far and in the end, broken answers."""
-        price = load_price(self.llm.model, self.llm.base_url)
-        planned = {}
-        if price is not None:
-            for conversation in self.conversations:
-                tokens = estimate_calls(conversation, self.brief).tolist()
-                for request, pair in zip(conversation.requests, tokens, strict=True):
-                    planned[request.setting, request.label, request.n] = price.cost(*pair)
-        all_planned, done = sum(planned.values()), {"planned": 0.0, "usd": 0.0, "broken": 0}
-
+    def _teller(self, progress: Progress) -> Callable[[Outcome], None]:
         def tell(outcome: Outcome) -> None:
             self.outcomes.append(outcome)
-            request = outcome.request
-            done["broken"] += sum(answer.kind != "text" for answer in outcome.answers)
-            spent = ledger.say_usd(None)
-            if price is not None:
-                done["planned"] += planned[request.setting, request.label, request.n]
-                done["usd"] += ledger.add_up(answer.cost_usd for answer in outcome.answers)
-                in_all = done["usd"] * all_planned / max(done["planned"], 1e-12)
-                spent = f"{ledger.say_usd(done['usd'])} of about {ledger.say_usd(in_all)}"
-            bar.set_postfix_str(f"{spent}, {done['broken']} broken", refresh=False)
-            bar.update()
+            progress.tell(outcome)
 
         return tell
 
@@ -131,6 +106,7 @@ def _tabulate(outcomes: Sequence[Outcome], brief: Brief) -> pd.DataFrame:
             row |= {"setting": request.setting, "label": request.label, "n": n, "text": text}
             row["request"] = json.dumps(dict(request.drawn), ensure_ascii=False, sort_keys=True)
             row |= {"examples": list(request.examples), "conversation": outcome.conversation, "turn": request.turn}
+            row["cost_usd"] = ledger.add_up(answer.cost_usd for answer in outcome.answers) / len(outcome.texts)
             row["prompt"] = render(brief.task, request, wording=brief.wording, texts=None)
             rows.append(row | {"answer": outcome.answers[-1].text})
     return pd.DataFrame(rows)

@@ -29,6 +29,7 @@ from synthlib.tasks import find_file
 
 Source = Literal["features", "folder", "hub"]
 Backend = Literal["released", "openai"]
+SHIPPED_ROWS = 2000  # real training rows a task in data/features
 
 
 def _known_task(name: str) -> str:
@@ -89,10 +90,47 @@ class Tasks(Params):
     near_duplicate_cosine: Share
 
 
+class Scoring(BaseModel):
+    """How 02_generate scores a corpus while it grows: see :mod:`synthlib.growth`.
+
+    Attributes
+    ----------
+    every : int
+        Texts of each label between two scorings. A model is asked in rounds of so many; the smaller they are, the fewer
+        conversations run side by side.
+    patience : int
+        Growth is judged over so many scorings.
+    min_gain : float
+        Gain in Macro-F1 over them (a fraction) below which growth is flat.
+    stop : bool
+        Whether a setting whose growth is flat is asked for no more. Released texts are all replayed either way.
+    n_seeds, hidden_units, learning_rate, weight_decay, n_steps, batch_size
+        The classifiers: as in 03_train, but smaller ones do.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    every: Count
+    patience: Count
+    min_gain: Annotated[float, Field(gt=-1, lt=1)]
+    stop: bool
+    n_seeds: Annotated[int, Field(ge=2)]
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+
+
+def _checked_scoring(values: dict[str, Any]) -> dict[str, Any]:
+    return check(Scoring, values).model_dump() if values else {}
+
+
 class Generate(Params):
     """02_generate: the synthetic texts of one task, and what came back.
 
     ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, and is empty otherwise.
+    ``scoring`` holds those of :class:`Scoring`, or is empty: then nothing is scored while texts come.
     """
 
     task: TaskName
@@ -102,6 +140,7 @@ class Generate(Params):
     llm: dict[str, Any]
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
     n_per_label: Count
+    scoring: Annotated[dict[str, Any], AfterValidator(_checked_scoring)]
     near_duplicate_cosine: Share
     length_tolerance: Share
     n_resamples: Resamples
@@ -162,6 +201,7 @@ class Train(Params):
     source: Source
     encoder: str
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    n_real: Count
     n_seeds: Count
     hidden_units: Count
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
@@ -171,14 +211,19 @@ class Train(Params):
     curve_sizes: list[Count]
     mixing_sizes: list[Annotated[int, Field(ge=0)]]
     fine_tuning: Annotated[dict[str, Any], AfterValidator(_checked_fine_tuning)]
+    tfidf_strengths: list[Annotated[float, Field(gt=0)]]
     n_resamples: Resamples
     confidence: Share
     device: str
 
     @model_validator(mode="after")
-    def _fine_tuning_has_texts(self) -> Self:
+    def _source_has_what_is_asked(self) -> Self:
         if self.fine_tuning and self.source == "features":
             raise ValueError("fine_tuning needs texts, source 'features' has none: set source to folder or hub")
+        if self.tfidf_strengths and self.source == "features":
+            raise ValueError("tfidf_strengths needs texts, source 'features' has none: set source to folder or hub")
+        if self.n_real > SHIPPED_ROWS and self.source == "features":
+            raise ValueError(f"n_real {self.n_real}: {SHIPPED_ROWS} real rows are shipped; set source to folder or hub")
         return self
 
 
@@ -233,6 +278,36 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Stories(Params):
+    """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
+
+    The classifier's fields are those of :class:`synthlib.train.Settings`; from ``models`` on, all is about money.
+    """
+
+    tasks: TaskNames
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_texts: Annotated[int, Field(ge=2, le=60)]
+    opening_words: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
+    n_folds: Annotated[int, Field(ge=2, le=20)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    n_resamples: Resamples
+    confidence: Share
+    models: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    corpus_tokens: Count
+    usd_per_thousand_tokens: Annotated[float, Field(gt=0)]
+    prompt_tokens_per_answer_token: Annotated[float, Field(ge=0)]
+    instruction_tokens: Annotated[int, Field(ge=0)]
+    label_tokens: Count
+    texts_per_second: Annotated[float, Field(gt=0)]
+    machine_usd_per_hour: Annotated[float, Field(ge=0)]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -268,6 +343,7 @@ STAGES: dict[str, Stage] = {
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
 }
 
 

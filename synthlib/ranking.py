@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synthlib.bradley_terry import fit_many
+
 
 def keep_attentive(votes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the judgements of workers who passed every attention check, and the workers left out.
@@ -214,8 +216,8 @@ def bootstrap_scores(
     if len(wins) < 2:
         raise ValueError(f"{len(wins)} worker(s); an interval over workers needs at least 2")
     weights = rng.multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=n_resamples)  # (R, W)
-    resampled = np.tensordot(weights, wins, axes=1)  # (R, T, T)
-    return np.stack([fit_scores(counts, regularisation=regularisation) for counts in resampled])
+    start = fit_scores(wins.sum(axis=0), regularisation=regularisation)
+    return fit_many(np.tensordot(weights, wins, axes=1), regularisation=regularisation, start=start)
 
 
 def rank_probabilities(draws: np.ndarray, tasks: list[str]) -> pd.DataFrame:

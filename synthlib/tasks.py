@@ -126,6 +126,7 @@ class Task(BaseModel):
     ``group`` is the study's: least or most subjective. ``words`` is the range from which a request draws its length.
     ``rules`` names for an attribute value the rule of :mod:`synthlib.compliance` by which texts are checked for it, or
     is one; values without a rule are not checked.
+    ``language`` is that of the texts (ISO 639).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -139,6 +140,7 @@ class Task(BaseModel):
     words: Annotated[list[int], Field(min_length=2, max_length=2)]
     labels: Annotated[dict[str, Label], Field(min_length=2)]
     draws: dict[str, list[str]] = {}
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
     vocabulary: bool
     attributes: dict[str, list[str]]
     rules: dict[str, str | Rule] = {}

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-STEP = 8  # tokens: a batch is as wide as a multiple of this (tensor cores want eights; wider steps pad more)
+STEP = {"cpu": 4, "cuda": 8}  # tokens: a batch is as wide as a multiple of this (tensor cores want eights); texts of
+# one width are drawn anew together in every epoch: of a smaller step, small runs would meet the same batches again
 MEGABATCH = 16  # batches: texts are sorted by width within so many random batches, not over all texts
 
 
@@ -20,21 +21,24 @@ class Tokens:
     Attributes
     ----------
     ids : ndarray of int32, shape (N, W)
-        Padded on the right; W is the longest text's length, a multiple of :data:`STEP`.
+        Padded on the right; W is the longest text's width.
     lengths : ndarray of int64, shape (N,)
         Tokens of every text, the special ones included.
+    step : int
+        A batch is as wide as a multiple of this.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
+    step: int
 
     @property
     def widths(self) -> np.ndarray:
-        """Length of every text, rounded up to a multiple of :data:`STEP`; shape (N,)."""
-        return -(-self.lengths // STEP) * STEP
+        """Length of every text, rounded up to a multiple of ``step``; shape (N,)."""
+        return -(-self.lengths // self.step) * self.step
 
 
-def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int) -> Tokens:
+def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int, step: int) -> Tokens:
     """Return the token numbers of texts; one that is longer than ``max_length`` tokens is cut, and a warning says so.
 
     A warning also counts the texts of which the tokenizer knows no token: what is predicted of them says nothing.
@@ -49,7 +53,7 @@ def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int) -> Tokens
         raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
     lists = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"] if len(texts) else []
     lengths = np.array([len(ids) for ids in lists], dtype=np.int64)
-    longest = -(-int(lengths.max(initial=1)) // STEP) * STEP
+    longest = -(-int(lengths.max(initial=1)) // step) * step
     table = np.full((len(lists), longest), tokenizer.pad_token_id or 0, dtype=np.int32)
     inside = np.arange(longest) < lengths[:, None]  # (N, W)
     table[inside] = np.concatenate(lists) if lists else 0
@@ -67,7 +71,7 @@ def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int) -> Tokens
         warnings.warn(
             f"{full} of {len(texts)} texts reach max_length {max_length}; what follows is cut off", stacklevel=3
         )
-    return Tokens(table, lengths)
+    return Tokens(table, lengths, step)
 
 
 def draw_batches(

@@ -4,6 +4,8 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
+from nltk.metrics.agreement import AnnotationTask
+from scipy import stats
 
 from synthlib import agreement, data
 
@@ -92,3 +94,45 @@ def test_bad_votes_are_errors():
         agreement.count_votes(votes.assign(key=["t1", "t2"]), ["a", "b"])
     with pytest.raises(ValueError, match="0 texts"):
         agreement.bootstrap_agreement(np.zeros((0, 2)), n_resamples=10, rng=np.random.default_rng(0))
+
+
+def test_alpha_equals_that_of_nltk_on_published_and_random_votes():
+    """A second implementation, on Krippendorff's own reliability data (2011, examples A to C) and on random votes."""
+    published = [
+        [[0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]],
+        [list("aabbddccceeb"), list("bbbbbcccceea")],
+    ]
+    tables = [pd.DataFrame(rows).T for rows in published]
+    rng = np.random.default_rng(6)
+    tables += [pd.DataFrame(rng.integers(0, 4, size=(40, 5))).mask(rng.random((40, 5)) < 0.3) for _ in range(3)]
+    for table in tables:
+        long = table.rename_axis("key").reset_index().melt("key", var_name="annotator", value_name="label").dropna()
+        long = long[long.groupby("key")["label"].transform("size") > 1]
+        counts = pd.crosstab(long["key"], long["label"]).to_numpy()
+        task = AnnotationTask([(f"a{r.annotator}", r.key, r.label) for r in long.itertuples()])
+        assert agreement.alpha(counts) == pytest.approx(task.alpha())
+        weights = np.ones((1, len(counts)))
+        assert agreement.alpha_of_weights(counts.astype(float), weights)[0] == pytest.approx(task.alpha())
+    binary = pd.DataFrame(published[0]).T
+    counts = np.array([np.bincount(row, minlength=2) for row in binary.to_numpy()])
+    assert agreement.alpha(counts) == pytest.approx(0.095, abs=5e-4)  # Krippendorff (2011), example A
+
+
+def test_alpha_without_each_text_is_alpha_of_the_others():
+    counts = random_votes(np.random.default_rng(7), n_texts=20)
+    direct = [agreement.alpha(np.delete(counts, i, axis=0)) for i in range(20)]
+    np.testing.assert_allclose(agreement.alpha_without_each(counts), direct)
+
+
+def test_bca_interval_equals_scipys():
+    values = np.random.default_rng(8).exponential(size=40)
+    ours = agreement.bca_interval(
+        values.mean(),
+        np.random.default_rng(0).choice(values, size=(20_000, 40)).mean(axis=1),
+        (values.sum() - values) / 39,
+        confidence=0.9,
+    )
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, confidence_level=0.9, rng=0).confidence_interval
+    np.testing.assert_allclose(ours, theirs, atol=0.01)
+    assert agreement.bca_interval(1.0, np.ones(10), np.ones(5), confidence=0.9) == (1.0, 1.0)
+    assert np.isnan(agreement.bca_interval(np.nan, np.ones(10), np.ones(5), confidence=0.9)).all()

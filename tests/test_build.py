@@ -10,6 +10,13 @@ from tiny_encoder import write_tiny_encoder
 from synthlib import build, cli, data, features
 from synthlib.tasks import load_task, task_names
 
+ANNOTATED = {
+    "expun_humor": ["joke", "not_joke"],
+    "isarcasmeval_en": ["sarcastic", "non_sarcastic"],
+    "multipico_irony_en": ["irony", "non_irony"],
+    "csc_sarcasm": ["5", "2"],
+}
+
 
 def make_texts(name):
     task = load_task(name)
@@ -40,7 +47,10 @@ def write_annotations(folder, labels):
         for i in range(3)
         for p in range(2)
     ]
-    pd.DataFrame(rows).assign(gold=labels[0]).to_parquet(folder / "annotations.parquet")
+    frame = pd.DataFrame(rows).assign(gold=labels[0])
+    if folder.name == "annot_csc_sarcasm":
+        frame = frame.assign(rating=frame["label"].astype(float), gold=None)
+    frame.to_parquet(folder / "annotations.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +61,8 @@ def built(tmp_path_factory):
         (root / folder).mkdir(parents=True)
     for name in task_names():
         make_texts(name).to_parquet(root / "texts" / f"{name}.parquet")
-    write_annotations(root / "annotations" / "annot_expun_humor", ["joke", "not_joke"])
-    write_annotations(root / "annotations" / "annot_isarcasmeval_en", ["sarcastic", "non_sarcastic"])
+    for name, labels in ANNOTATED.items():
+        write_annotations(root / "annotations" / f"annot_{name}", labels)
     encoder = write_tiny_encoder(root / "encoder")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "FOLDER", root / "data" / "features")
@@ -68,7 +78,7 @@ def built(tmp_path_factory):
 def test_every_set_is_built_and_listed(built):
     root, encoder = built
     tables = {path.stem for path in (root / "data" / "features").glob("*.parquet")}
-    assert tables == {*task_names(), "tweet_irony_raw", "expun_humor", "isarcasmeval_en"}
+    assert tables == {*task_names(), "tweet_irony_raw", *ANNOTATED}
     index = json.loads((root / "data" / "features" / "index.json").read_text())["files"]
     assert {name.removesuffix(".parquet") for name in index} == tables
     for name in tables:
@@ -119,6 +129,26 @@ def test_votes_of_people_are_translated_to_the_task(built):
     assert set(votes["annotator"]) == {"p0", "p1"}
 
 
+def test_ratings_become_votes_and_stay_beside_them(built):
+    root, _ = built
+    votes = data.load_instance_votes("csc_sarcasm", root / "data" / "votes" / "human_csc_sarcasm.csv")
+    assert (votes["label"] == "irony").tolist() == (votes["rating"] == 5).tolist()
+
+
+def test_only_the_named_sets_are_built_again(built, monkeypatch):
+    root, encoder = built
+    monkeypatch.setattr(features, "FOLDER", root / "data" / "features")
+    monkeypatch.setattr(build, "DATA", root / "data")
+    before = {path: path.stat().st_mtime_ns for path in (root / "data").rglob("*.*")}
+    none = root / "no such folder"
+    settings = {"encoder": encoder, "device": "cpu"}
+    build.build_features(none, root / "annotations", **settings, only=["csc_sarcasm"])
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"csc_sarcasm.parquet", "human_csc_sarcasm.csv", "index.json"}
+    with pytest.raises(ValueError, match=r"unknown annotated set\(s\) \['poems'\]; known are"):
+        build.build_features(none, root / "annotations", **settings, only=["poems"])
+
+
 def test_statistics_count_all_texts(built):
     root, _ = built
     statistics = pd.read_csv(root / "data" / "features" / "statistics.csv")
@@ -135,5 +165,5 @@ def test_unsound_text_stops_the_build_before_encoding(tmp_path, monkeypatch):
     frame.to_parquet(tmp_path / f"{task_names()[0]}.parquet")
     monkeypatch.setattr(features, "FOLDER", tmp_path / "features")
     with pytest.raises(ValueError, match=r"1 empty text\(s\), the first with key 'ag_news-"):
-        build.build_features(tmp_path, tmp_path, encoder="no such encoder", device="cpu")
+        build.build_features(tmp_path, tmp_path, encoder="no such encoder", device="cpu", only=[])
     assert not (tmp_path / "features").exists()

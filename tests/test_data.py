@@ -146,10 +146,18 @@ def test_the_panel_of_personas_voted_as_the_card_says():
     assert set(two["left"]) | set(two["right"]) == {"imdb", "humor"} and len(two) < len(pairs)
 
 
-@pytest.mark.parametrize(("name", "n_texts"), [("expun_humor", 1899), ("isarcasmeval_en", 1400)])
-def test_votes_of_people_are_in_the_labels_of_their_task(name, n_texts):
+@pytest.mark.parametrize(
+    ("name", "n_texts", "n_votes"),
+    [
+        ("expun_humor", 1899, {5}),
+        ("isarcasmeval_en", 1400, {5}),
+        ("multipico_irony_en", 1400, set(range(2, 9))),
+        ("csc_sarcasm", 1400, {4, 6}),
+    ],
+)
+def test_votes_of_people_are_in_the_labels_of_their_task(name, n_texts, n_votes):
     votes = data.load_instance_votes(name)
-    assert votes["key"].nunique() == n_texts and set(votes.groupby("key").size()) == {5}
+    assert votes["key"].nunique() == n_texts and set(votes.groupby("key").size()) == n_votes
     assert set(votes["label"]) <= set(load_task(data.HUMAN_VOTES[name]).labels)
 
 

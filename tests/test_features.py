@@ -14,7 +14,7 @@ from synthlib.tasks import load_task, task_names
 
 ENCODER = "all-MiniLM-L6-v2"
 FIXTURE = Path(__file__).parent / "fixtures" / "made_up_features.parquet"
-SETS = [*task_names(), "tweet_irony_raw", "expun_humor", "isarcasmeval_en"]
+SETS = [*task_names(), "tweet_irony_raw", *data.HUMAN_VOTES]
 MADE_UP = pd.DataFrame(
     [
         ("m1", "joy", "train", "Best morning ever!! The ferry waited for us 😀 #lucky"),
@@ -226,3 +226,29 @@ def test_texts_come_in_the_order_of_their_features(tmp_path, monkeypatch):
     assert texts.set_index("key")["text"].to_dict() == MADE_UP.set_index("key")["text"].to_dict()
     with pytest.raises(ValueError, match="'features' has no texts"):
         features.load_texts("tweet_emotion", "features")
+
+
+def test_fewer_training_rows_are_part_of_more():
+    shipped = features.load("tweet_irony", "features", ENCODER).rows
+    few, more = (features.load("tweet_irony", "features", ENCODER, n_train=n).rows for n in (150, 400))
+    for rows, n_train in ((few, 150), (more, 400)):
+        assert (rows["split"] == "train").sum() == n_train and rows["pool"].sum() == shipped["pool"].sum()
+        assert rows.query("split != 'train'")["key"].tolist() == shipped.query("split != 'train'")["key"].tolist()
+    assert set(few["key"]) < set(more["key"]) < set(shipped["key"])
+
+
+def test_other_test_sets_come_from_the_texts_at_hand(tmp_path, monkeypatch):
+    shipped = features.load("tweet_irony", "features", ENCODER).rows
+    assert features.extra_test_sets("tweet_irony", "features", shipped) == list(features.EXTRA_TEST_SETS["tweet_irony"])
+    monkeypatch.delenv("SYNTHLIB_ANNOTATIONS", raising=False)
+    assert features.extra_test_sets("tweet_irony", "folder", shipped) == ["tweet_irony_raw"]
+    assert features.extra_test_sets("tweet_irony", "folder", shipped.drop(columns="irony_tag")) == []
+    with pytest.raises(ValueError, match="no texts of 'isarcasmeval_en'; set SYNTHLIB_ANNOTATIONS"):
+        features.load_texts("isarcasmeval_en", "folder")
+    votes = {"instance_id": ["a", "a", "b"], "text": ["so glad", "so glad", "rain"], "annotator_id": [1, 2, 1]}
+    votes |= {"label": ["sarcastic", "non_sarcastic", "sarcastic"], "gold": ["sarcastic"] * 3}
+    (tmp_path / "annot_isarcasmeval_en").mkdir()
+    pd.DataFrame(votes).to_parquet(tmp_path / "annot_isarcasmeval_en" / "annotations.parquet")
+    monkeypatch.setenv("SYNTHLIB_ANNOTATIONS", str(tmp_path))
+    assert features.extra_test_sets("tweet_irony", "folder", shipped)[1:] == ["isarcasmeval_en"]
+    assert features.load_texts("isarcasmeval_en", "folder")["text"].tolist() == ["so glad", "rain"]

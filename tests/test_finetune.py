@@ -98,7 +98,7 @@ def test_a_small_run_takes_the_least_number_of_steps(settings):
 
 def test_bucketed_prediction_equals_one_by_one(settings):
     encoder = load_encoder(settings.encoder, "cpu")
-    seen = tokenize(TEXTS[:1], encoder.tokenizer, max_length=64)
+    seen = tokenize(TEXTS[:1], encoder.tokenizer, max_length=64, step=4)
     tuner = FineTuner(encoder, seen, np.eye(1, 2, dtype=np.float32), settings)  # one text: other words are known too
     assert len(tuner.model.encoder.get_input_embeddings().weight) < 11
     together = tuner.predict(TEXTS)
@@ -139,7 +139,7 @@ def test_equals_a_plain_loop_on_padded_batches(settings, tmp_path, kind):
             module.p = 0.0
         if hasattr(module, "dropout_prob"):
             module.dropout_prob = 0.0
-    tokens = tokenize(TEXTS, encoder.tokenizer, max_length=64)
+    tokens = tokenize(TEXTS, encoder.tokenizer, max_length=64, step=4)
     targets, kept = np.eye(2, dtype=np.float32)[LABELS], checkpoint.Checkpoint(None, {})
     settings = dataclasses.replace(settings, n_epochs=1, weight_decay=0.0)
     tuner = FineTuner(encoder, tokens, targets, settings)
@@ -201,7 +201,9 @@ def test_every_text_is_seen_once_an_epoch_beside_texts_of_its_width():
 
 
 def test_a_batch_is_as_wide_as_its_longest_text_needs(settings):
-    tokens = tokenize(["cat", "cat " * 20, "cat " * 40], load_encoder(settings.encoder, "cpu").tokenizer, max_length=64)
+    tokens = tokenize(
+        ["cat", "cat " * 20, "cat " * 40], load_encoder(settings.encoder, "cpu").tokenizer, max_length=64, step=4
+    )
     texts = TextsOnDevice(tokens, torch.device("cpu"))
     ids, mask, _ = texts.take(*texts.locate(np.array([1, 0])))
     assert ids.shape == mask.shape == (2, 24) and mask.sum(1).tolist() == [22, 3]
@@ -355,7 +357,9 @@ def test_a_trainer_of_transformers_agrees_within_noise(settings, tmp_path):
         accuracy["ours"].append((probabilities[0].argmax(-1) == test_labels).mean())
         torch.manual_seed(seed)
         model = _Wrapped(Classifier(encoder, "mean", 16, 2))
-        asked = FineTuner(encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64), np.eye(2)[LABELS], settings)
+        asked = FineTuner(
+            encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64, step=4), np.eye(2)[LABELS], settings
+        )
         arguments = TrainingArguments(
             output_dir=str(tmp_path),
             learning_rate=settings.learning_rate,

@@ -72,11 +72,14 @@ def test_unknown_sources_and_settings_are_refused():
 def test_fine_tuning_is_empty_or_complete_and_needs_texts():
     cells = profiles.expand(profiles.load_profile(paths.PARAMS / "finetuned.yaml"))
     train = next(cell.params for cell in cells if cell.stage == "train").model_dump()
-    assert train["fine_tuning"]["learning_rate"] == 5e-5 and train["curve_sizes"] == train["mixing_sizes"] == []
+    assert train["fine_tuning"]["learning_rate"] == 2e-4 and train["curve_sizes"] == train["mixing_sizes"] == []
     assert set(train["fine_tuning"]) == set(params.FineTuning.model_fields)
-    assert params.check(params.Train, train | {"fine_tuning": {}, "source": "features"}).fine_tuning == {}
+    frozen = {"fine_tuning": {}, "tfidf_strengths": [], "source": "features", "n_real": 2000}
+    assert params.check(params.Train, train | frozen).fine_tuning == {}
     for change, message in (
         ({"source": "features"}, "fine_tuning needs texts"),
+        (frozen | {"tfidf_strengths": [1.0]}, "tfidf_strengths needs texts"),
+        (frozen | {"n_real": 3000}, "n_real 3000: 2000 real rows are shipped"),
         ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 9 bad"),
         ({"fine_tuning": train["fine_tuning"] | {"epochs": 3}}, "epochs: Extra inputs"),
         ({"fine_tuning": train["fine_tuning"] | {"learning_rate": "5e-5"}}, "write 5.0e-5"),
@@ -114,7 +117,7 @@ def test_a_stage_overrides_shared_values():
 
 def test_the_companion_run_is_the_whole_study():
     profile = profiles.load_profile(paths.PARAMS / "companion.yaml")
-    assert profile.publish and len(profile.tasks) == 10 and len(profiles.expand(profile)) == 25
+    assert profile.publish and len(profile.tasks) == 10 and len(profiles.expand(profile)) == 26
 
 
 def test_stages_come_after_those_they_need():

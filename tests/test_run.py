@@ -303,7 +303,7 @@ def test_the_smoke_profile_from_the_command_line(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     planned = [path.parent for path in (tmp_path / "results" / "smoke").glob("*/*/manifest.json")]
-    assert len(planned) == 9
+    assert len(planned) == 10
     for folder in planned:
         manifest = jobs.read_manifest(folder)
         assert manifest["stage"] == folder.parent.name and folder.name.startswith(manifest["cell"])

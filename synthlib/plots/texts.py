@@ -1,4 +1,4 @@
-"""Figures of 02_generate: lengths asked for and written, nearness to shown examples, style shortcuts."""
+"""Figures of 02_generate: lengths asked for and written, nearness to shown examples, style shortcuts, scoring."""
 
 from __future__ import annotations
 
@@ -102,4 +102,36 @@ def plot_shortcuts(scores: pd.DataFrame, *, chance: float, confidence: float) ->
     ax.set_ylim(-0.5, len(sources) - 0.5)
     ax.set_xlabel(f"Macro-F1 from function words alone\n(points, {100 * confidence:.0f} % interval)")
     fig.legend(loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.0)
+    return fig
+
+
+def plot_scoring(curve: pd.DataFrame, *, confidence: float) -> Figure:
+    """Plot what classifiers learn from a growing corpus: Macro-F1 against its size, and its cost where it cost money.
+
+    A ring marks where growth is flat for the first time.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        Of :func:`synthlib.growth.find_curve`.
+    confidence : float
+        Of the intervals in ``curve``.
+    """
+    axes_of = {"rows": "texts to learn from"}
+    if curve["cost_usd"].gt(0).all():
+        axes_of["cost_usd"] = "cost (USD)"
+    size = (COLUMN_WIDTH if len(axes_of) == 1 else PAGE_WIDTH, 2.6)
+    fig, axes = plt.subplots(1, len(axes_of), figsize=size, squeeze=False, sharey=True)
+    for ax, (column, title) in zip(axes[0], axes_of.items(), strict=True):
+        for setting, part in curve.groupby("setting", sort=False):
+            color = SOURCE_PALETTE[setting]
+            ax.fill_between(part[column], 100 * part["f1_low"], 100 * part["f1_high"], color=color, alpha=0.2, lw=0)
+            ax.plot(part[column], 100 * part["f1"], "o", ls=_STYLES[setting], color=color, label=SOURCE_NAMES[setting])
+            first = part[part["flat"]].head(1)
+            ax.plot(first[column], 100 * first["f1"], "o", ms=9, mfc="none", mec=color)
+        ax.set_xlabel(title)
+    axes[0, 0].plot([], [], "o", ms=9, mfc="none", mec="0.3", ls="", label="flat from here")
+    axes[0, 0].set_ylabel(f"Macro-F1 on held-out real rows\n(points, {100 * confidence:.0f} % interval over seeds)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=4, handletextpad=0.3, columnspacing=1.0)
     return fig

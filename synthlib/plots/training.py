@@ -70,7 +70,7 @@ def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
 
 def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     """Plot Macro-F1 against training texts a label, one line a source, with intervals."""
-    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.5))
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.7))
     for source, rows in curves.groupby("source", sort=False):
         _draw_curve(ax, rows, "n_per_label", SOURCE_PALETTE[source], _MARKERS[source], SOURCE_NAMES[source])
     ax.set_xscale("log")
@@ -79,7 +79,7 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     ax.minorticks_off()
     ax.set_xlabel("training texts a label")
     ax.set_ylabel("Macro-F1 (points)")
-    ax.legend()
+    fig.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return fig
 
 

@@ -8,7 +8,7 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
    (comments and docstrings do not count);
 4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
    params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
-   and index.json, which lists hashes of the others, do not count;
+   and index.json, which lists hashes of the others, do not count; params/prices.yaml for a stage with list prices;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synthlib import paths
+from synthlib import annotated, paths
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
 from synthlib.tasks import load_task, own_files, task_names
@@ -58,11 +58,14 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
+    files = data_files(stage.data, tasks)
+    if "models" in stage.model.model_fields:
+        files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
     parts = {
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
-        "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()},
+        "data": {name: file_sha256(path) for name, path in files.items()},
         "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
     }
@@ -147,7 +150,8 @@ def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
         raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
     for task, path in files.items():
         _check_texts(task, path, _stamp(path))
-    return {task: list(_stamp(path)) for task, path in files.items()}
+    annotations = {name: path for name in annotated.SETS if (path := annotated.find_file(name))}
+    return {name: list(_stamp(path)) for name, path in (files | annotations).items()}
 
 
 @cache

@@ -17,7 +17,7 @@ _FILLED = ("task", "inputs", "output")
 #: Files of params/ that are no profiles.
 NO_PROFILES = ("prompts.yaml", "prices.yaml")
 #: Folders of results/ that belong to no profile.
-_RESERVED = ("cache", "interactive")
+_RESERVED = ("cache", "generated", "interactive")
 
 
 class Profile(BaseModel):

@@ -23,6 +23,7 @@ CAPTIONS = {
     "02_audit_lengths": "requested against written length",
     "02_nearest_example": "few-shot texts and the examples they were shown",
     "02_shortcuts": "how well function words alone tell the labels",
+    "02_scoring": "what a classifier learns while the texts come",
     "03_sources": "Macro-F1 by training source, one task",
     "03_confusions": "which labels are mistaken for which",
     "03_learning_curves": "Macro-F1 against texts a label",
@@ -44,6 +45,10 @@ CAPTIONS = {
     "07_slopes": "slopes and rank correlations of those curves",
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
+    "09_diversity": "texts after the recipes of TinyStories and Phi-1, beside plain prompts",
+    "09_openings": "how many texts begin alike",
+    "09_features": "what a classifier learns of the labels that were in the request",
+    "09_costs": "what such texts cost, and what a local classifier saves",
 }
 
 

@@ -1,0 +1,141 @@
+"""``synthlib generate``: the generation stage without a notebook, from a profile to a corpus with its card."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from synthlib import paths
+from synthlib.estimate import estimate_cells
+from synthlib.ledger import describe_ledger
+from synthlib.params import Generate, check
+from synthlib.runner.profiles import expand, load_profile
+
+DONE, FAILED, BAD_INPUT, NOT_CONFIRMED, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_CODES = (
+    "exit status: 0 done; 1 the model cannot be asked or a limit is reached (max_usd, max_calls): what is paid is "
+    "kept; 2 something given is at fault; 3 not confirmed, nothing was asked; 130 interrupted: what is paid is kept"
+)
+
+
+class NotConfirmedError(RuntimeError):
+    """Nobody was there to say that a model may be asked."""
+
+
+def choose_cells(
+    path: Path, *, tasks: Sequence[str], settings: Sequence[str], n_per_label: int | None
+) -> tuple[str, list[Generate]]:
+    """Return a profile's name and the parameters of its stage generate, a task each, with some values replaced.
+
+    Parameters
+    ----------
+    tasks, settings : sequence of str
+        Empty: those of the profile. A task need not be in the profile.
+    n_per_label : int or None
+        None: that of the profile.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        The profile is at fault, has no stage generate, or a value is not allowed.
+    """
+    profile = load_profile(path)
+    cells = {cell.name: cell.params for cell in expand(profile) if isinstance(cell.params, Generate)}
+    if not cells:
+        raise ValueError(f"{path}: no stage generate; the profile names {', '.join(profile.stages)}")
+    given = {"settings": list(settings)} if settings else {}
+    given |= {} if n_per_label is None else {"n_per_label": n_per_label}
+    first = next(iter(cells.values()))
+    wanted = {name: cells.get(name, first) for name in tasks or cells}
+    return profile.name, [check(Generate, p.model_dump() | given | {"task": name}) for name, p in wanted.items()]
+
+
+def confirm(cells: Sequence[Generate], *, yes: bool) -> bool:
+    """Return whether a model may be asked; replaying needs no leave.
+
+    Raises
+    ------
+    NotConfirmedError
+        Nobody is there to say so: the input is no terminal.
+    """
+    if yes or all(p.backend == "released" for p in cells):
+        return True
+    if not sys.stdin.isatty():
+        raise NotConfirmedError(
+            "not confirmed: the input is no terminal; add --yes to ask the model without a question"
+        )
+    return input("Ask the model now? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def produce(p: Generate, folder: Path) -> str:
+    """Write a task's corpus, ledger, audit, curve (where it is scored) and card into a folder; return what it cost.
+
+    The texts are those of 02_generate for the same parameters, and so are the calls: what either has paid for, the
+    other finds in the store.
+
+    Raises
+    ------
+    ValueError, OSError, CallError
+        See :func:`synthlib.generate.make_corpus`. The folder is written to when all texts are there.
+    """
+    from synthlib import audits, card, features, generate, growth, results  # import torch
+    from synthlib.tasks import load_task, load_wording
+
+    task, wording = load_task(p.task), load_wording()
+    corpus, counted = generate.make_corpus(task, p, wording=wording)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_features(corpus, folder / "corpus.parquet", p)
+    made = features.read(folder / "corpus.parquet", encoder=p.encoder)
+    audited = audits.audit_corpus(made, audits.load_real(p), task, p, rng=np.random.default_rng(p.seed))
+    results.write_table(counted, folder, "ledger")
+    results.write_table(audited, folder, "audit")
+    learned = ""
+    if p.scoring:
+        curve = growth.find_curve(corpus, made, task, p)
+        results.write_table(curve, folder, "curve")
+        learned = growth.describe_curve(curve, task, p)
+    card.write_card(card.Corpus(task, p, wording, made.rows, counted, audited, learned), folder)
+    return f"{p.task}: {len(corpus):,} texts in {folder}. {describe_ledger(counted)}"
+
+
+def run(
+    path: Path,
+    *,
+    tasks: Sequence[str],
+    settings: Sequence[str],
+    n_per_label: int | None,
+    output: Path | None,
+    yes: bool,
+    say: Callable[[str], None],
+) -> int:
+    """Estimate, ask for leave, generate and write, a folder a task; return the exit status (:data:`EXIT_CODES`).
+
+    Parameters
+    ----------
+    output : Path or None
+        Holds a folder a task; None is results/generated/<profile>.
+    yes : bool
+        Ask no question.
+    say : callable
+        Is given what a person should read.
+    """
+    name, cells = choose_cells(path, tasks=tasks, settings=settings, n_per_label=n_per_label)
+    say(estimate_cells(cells))
+    if not confirm(cells, yes=yes):
+        say("Nothing was asked.")
+        return NOT_CONFIRMED
+    for p in cells:
+        say(produce(p, (output or paths.RESULTS / "generated" / name) / p.task))
+    return DONE
+
+
+def _write_features(corpus: pd.DataFrame, path: Path, p: Generate) -> None:
+    from synthlib import encode, features
+
+    loaded, texts = encode.load_encoder(p.encoder, "auto"), corpus["text"].tolist()
+    made = {"encoder": p.encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
+    features.write_table(path, corpus, texts, encode.encode(texts, loaded), made=made)

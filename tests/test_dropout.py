@@ -1,0 +1,39 @@
+"""Dropout on a processor: the share that is dropped, the mean that is kept, the seed that decides."""
+
+import pytest
+import torch
+from tiny_encoder import write_tiny_encoder
+
+from synthlib.dropout import Dropout, draw_mask, use_fast_dropout
+from synthlib.encode import load_encoder
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_a_mask_drops_its_share_and_keeps_the_mean(dtype, p):
+    torch.manual_seed(0)
+    mask = draw_mask(torch.Size([999, 1001]), p, dtype)
+    assert mask.shape == (999, 1001) and mask.dtype == dtype
+    torch.testing.assert_close(mask.unique(), torch.tensor([0, 1 / (1 - p)], dtype=dtype))
+    assert (mask == 0).double().mean().item() == pytest.approx(p, abs=5 * (p * (1 - p) / 1e6) ** 0.5)
+    rows = (mask == 0).double().mean(1)  # no row is drawn as another
+    assert len(rows.unique()) > 50 and not torch.equal(mask[0], mask[1])
+
+
+def test_torch_decides_and_evaluation_drops_nothing():
+    dropout, x = Dropout(0.3), torch.ones(64, 65, requires_grad=True)
+    torch.manual_seed(1)
+    first, second = dropout(x), dropout(x)
+    torch.manual_seed(1)
+    assert torch.equal(first, dropout(x)) and not torch.equal(first, second)
+    (gradient,) = torch.autograd.grad(first.sum(), x)
+    assert torch.equal(gradient, first)  # what was dropped gets none
+    assert dropout.eval()(x) is x and Dropout(0.0)(x) is x
+
+
+def test_every_dropout_of_an_encoder_is_replaced(tmp_path):
+    encoder = load_encoder(write_tiny_encoder(tmp_path), "cpu").model
+    before = [name for name, module in encoder.named_modules() if isinstance(module, torch.nn.Dropout)]
+    use_fast_dropout(encoder)
+    assert [name for name, module in encoder.named_modules() if isinstance(module, Dropout)] == before
+    assert len(before) == 7 and {encoder.get_submodule(name).p for name in before} == {0.1}
