@@ -61,6 +61,7 @@ def audit_corpus(
         audit.audit_variety(rows, n_draws=N_ORDERS, **shown, rng=rng),
         audit.summarise(attributes, ["attribute_checkable", "attribute_kept"], **shown),
         audit.summarise(words, held, **shown),
+        audit.summarise(compliance.check_sentences(rows), ["sentence_held"], **shown),
     ]
     if real is not None:
         found += _compare_with_real(corpus, real, task, p, rng)

@@ -25,6 +25,7 @@ from synthlib.tasks import Task, load_task
 
 FOLDER = DATA / "features"
 N_VALIDATION, N_TEST = 500, 1000
+N_POOL = 50  # real texts a label that requests may show
 SELECTION_SEED = 20231206
 TEXT_COLUMNS = ("text", "text_raw", "head", "tail")  # of real texts; no table of features holds them
 RAW_IRONY = "tweet_irony_raw"
@@ -210,7 +211,7 @@ def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPE
     Parameters
     ----------
     pool : list of str or None
-        Keys of the few-shot pool; None draws 50 a label from the training rows.
+        Keys of the few-shot pool; None draws 50 a label from the training rows, at most half of a label's.
 
     Raises
     ------
@@ -222,7 +223,8 @@ def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPE
     train = frame[frame["split"] == "train"]
     if pool is None:
         shuffled = train.iloc[rng.permutation(len(train))]
-        pool = shuffled.groupby("label").head(50)["key"].tolist()
+        rank, sizes = shuffled.groupby("label").cumcount(), shuffled.groupby("label")["key"].transform("size")
+        pool = shuffled.loc[rank < np.minimum(N_POOL, (sizes + 1) // 2), "key"].tolist()
     unknown = sorted(set(pool) - set(train["key"]))
     if unknown:
         raise ValueError(f"{len(unknown)} pool key(s) are not among the training rows, the first is {unknown[0]!r}")

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from loopback_llm import serve_llm
+from loopback_llm import WORDS, serve_llm
 from test_llm import KEY, SETTINGS
 
 from synthlib import answers, live, llm, params, paths
@@ -19,6 +19,7 @@ from synthlib.estimate import estimate_costs
 from synthlib.generate import pick_conversation, sketch_chats
 from synthlib.prices import estimate_tokens
 from synthlib.prompts import Request, check_prompts, messages, render
+from synthlib.runner import profiles
 from synthlib.settings import SETTINGS as METHODS
 from synthlib.settings import check_source
 from synthlib.tasks import load_task, load_wording, task_names
@@ -45,9 +46,17 @@ def say(body, number):
     if asked.startswith("Plan a text"):
         return f"**Summary:** plan {number}\n\nSentence: It rained {number} times."
     if "JSON list" in asked:
-        rows = [{"text": f"candidate {number}.{i}", "probability": 0.1 * i} for i in range(1, WORDING.candidates + 1)]
+        rows = [
+            {"text": f"{vary(number + i)} {number}.{i}", "probability": 0.1 * i}
+            for i in range(1, WORDING.candidates + 1)
+        ]
         return f"Here you are:\n```json\n{json.dumps(rows)}\n```"
-    return f"Text {number}"
+    return f"{vary(number)} {number}"
+
+
+def vary(number):
+    """Return eight words that few numbers share."""
+    return " ".join(WORDS[(number * k + k) % len(WORDS)] for k in range(1, 9))
 
 
 def ask(url, setting, *, n_per_label=4, brief=BRIEF, **changes):
@@ -256,9 +265,8 @@ def test_requests_that_lack_what_they_need_are_refused():
 
 
 def test_settings_that_are_not_released_or_need_texts_are_refused_early():
-    values = {"task": "imdb", "source": "features", "encoder": "e", "backend": "released", "llm": {}, "n_per_label": 3}
-    values |= {"near_duplicate_cosine": 0.9, "length_tolerance": 0.2, "n_resamples": 100, "confidence": 0.9, "seed": 1}
-    values |= {"scoring": {}, "inputs": {}, "output": ""}
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
+    values = next(cell.params for cell in cells if cell.stage == "generate").model_dump()
     with pytest.raises(
         ValueError, match=r"\['grounded'\] are released, only of zero_shot, few_shot, attributed; ask a"
     ):

@@ -71,7 +71,7 @@ def plot_nearest_example(nearness: pd.DataFrame, *, threshold: float) -> Figure:
     ax.axvline(threshold, color="0.5", ls=":", lw=1)
     ax.text(threshold, 0.5, "copy ", ha="right", va="center", rotation=90, color="0.4", fontsize=7)
     ax.set(xlabel="cosine to the nearest of the real texts", ylabel="share of texts", xlim=(None, 1))
-    ax.legend(loc="center right", bbox_to_anchor=(0.93, 0.3))
+    ax.legend(loc="center right", bbox_to_anchor=(0.9, 0.3))
     return fig
 
 
