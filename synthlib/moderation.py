@@ -6,7 +6,7 @@ permuted. Every setting has its own intercept: a moderator explains why tasks di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from synthlib import metrics
 
 MIN_TASKS = 5
 COLUMNS = ["model", "moderator", "n_tasks", "slope", "slope_low", "slope_high"]
-COLUMNS += ["left_out_low", "left_out_high", "r", "p", "p_family", "unseen_r2"]
+COLUMNS += ["left_out_low", "left_out_high", "r", "p", "p_family", "r_needed", "unseen_r2"]
 
 
 def regress(
@@ -45,9 +45,11 @@ def regress(
         moderator), moderator, n_tasks; slope (change of the outcome for one standard deviation of the moderator between
         tasks) with slope_low and slope_high (bootstrap over tasks), left_out_low and left_out_high (lowest and highest
         slope with one task left out); r (correlation within settings), p (permutation of tasks, two-sided) and p_family
-        (the same for the largest of all moderators tried: Westfall & Young 1993); unseen_r2 (share of the
+        (the same for the largest of all moderators tried: Westfall & Young 1993); r_needed (the size of r at which
+        p_family falls below one minus ``confidence``); unseen_r2 (share of the
         outcome's variation on a task left out that the rest predict; below 0: worse than the mean of the others).
-        r, p and p_family are of ``alone`` only. With fewer than five tasks, or where a moderator is constant, NaN.
+        r, p, p_family and r_needed are of ``alone`` only. NaN with fewer than five tasks, or where a moderator is
+        constant.
 
     Raises
     ------
@@ -75,10 +77,44 @@ def regress(
         found.append(row)
     slopes = pd.DataFrame(found, columns=COLUMNS)
     if n_tasks >= MIN_TASKS:
-        slopes.loc[slopes["model"] == "alone", ["r", "p", "p_family"]] = permute_tasks(
-            x, y, n_permutations=n_permutations, rng=rng
+        slopes.loc[slopes["model"] == "alone", ["r", "p", "p_family", "r_needed"]] = permute_tasks(
+            x, y, n_permutations=n_permutations, confidence=confidence, rng=rng
         )
     return slopes
+
+
+def say_what_follows(slopes: pd.DataFrame, names: Mapping[str, str], *, confidence: float) -> str:
+    """Return in words what the slopes of one outcome show of each moderator alone, and what they cannot show.
+
+    Parameters
+    ----------
+    slopes : DataFrame
+        From :func:`regress`.
+    names : mapping
+        Moderator to its name in a sentence.
+    """
+    alone = slopes[(slopes["model"] == "alone") & slopes["slope"].notna()]
+    if alone.empty:
+        return f"with {slopes['n_tasks'].max()} task(s) nothing follows: {MIN_TASKS} are needed to fit a slope."
+    firm = [names[row.moderator] for row in alone.itertuples() if row.slope_low > 0 or row.slope_high < 0]
+    held = [
+        f"{names[row.moderator]} (r = {row.r:+.2f}, p = {row.p_family:.2g})"
+        for row in alone.itertuples()
+        if row.p_family < 1 - confidence
+    ]
+    best = alone.loc[alone["unseen_r2"].idxmax()]
+    unseen = (
+        f"on a task left out, {names[best.moderator]} predicts best: {best.unseen_r2:.0%} of the variation"
+        if best.unseen_r2 > 0
+        else "no moderator predicts a task left out better than the mean of the others does"
+    )
+    return (
+        f"one at a time, {len(firm)} of {len(alone)} intervals leave out 0 ({', '.join(firm) or 'none'}); by chance "
+        f"alone it would be about {len(alone) * (1 - confidence):.1f}, and rather more, because intervals over so few "
+        f"tasks are too short. Allowing for all {len(alone)} that were tried, what remains firm is "
+        f"{', '.join(held) or 'none'}; {unseen}. With {best.n_tasks:.0f} tasks, a correlation below about "
+        f"{alone['r_needed'].max():.2f} could not be told from chance."
+    )
 
 
 def fit_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -112,15 +148,17 @@ def fit_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(sound[..., None], np.linalg.solve(gram, cross[..., None])[..., 0], np.nan)
 
 
-def permute_tasks(x: np.ndarray, y: np.ndarray, *, n_permutations: int, rng: np.random.Generator) -> np.ndarray:
+def permute_tasks(
+    x: np.ndarray, y: np.ndarray, *, n_permutations: int, confidence: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return each moderator's correlation within settings, its p, and its p among all of them.
 
     The outcomes of whole tasks are dealt out anew, so that a task's settings stay together.
 
     Returns
     -------
-    found : ndarray, shape (M, 3)
-        r, p, p_family; NaN where the moderator is constant.
+    found : ndarray, shape (M, 4)
+        r, p, p_family, r_needed; NaN where the moderator is constant.
     """
     x = x - x.mean(0)
     y = y - y.mean(0)
@@ -133,7 +171,8 @@ def permute_tasks(x: np.ndarray, y: np.ndarray, *, n_permutations: int, rng: np.
     reached = np.abs(r) - 1e-12
     p = (1 + (others >= reached).sum(0)) / (1 + n_permutations)
     p_family = (1 + (largest[:, None] >= reached).sum(0)) / (1 + n_permutations)
-    return np.where(np.isfinite(r)[:, None], np.stack([r, p, p_family], axis=1), np.nan)
+    needed = np.full_like(r, np.quantile(largest, confidence))
+    return np.where(np.isfinite(r)[:, None], np.stack([r, p, p_family, needed], axis=1), np.nan)
 
 
 def _arrays(table: pd.DataFrame, outcome: str, moderators: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

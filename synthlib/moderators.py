@@ -18,13 +18,13 @@ from synthlib.surface import FUNCTION_WORDS
 #: Names of the moderators, in the order shown; the same sign everywhere: higher = synthetic text is further from real.
 NAMES = {
     "subjectivity": "subjectivity of the task",
-    "formality": "difference in formality",
-    "length": "difference in length",
-    "function_words": "distance of function words",
-    "marks": "distance of marks",
+    "formality": "formality difference",
+    "length": "length difference",
+    "function_words": "function-word distance",
+    "marks": "marks distance",
     "shortcut": "style shortcut",
     "label_noise": "label noise",
-    "disagreement": "the same, not corrected",
+    "disagreement": "uncorrected label noise",
     "coverage": "loss of coverage",
     "diversity": "fall of diversity",
 }
@@ -189,6 +189,40 @@ def read_measured(
     columns = {name: found["real"] - found[list(settings)] for name, found in values.items()}
     columns["shortcut"] = -columns["shortcut"]
     return pd.DataFrame(columns).rename_axis("setting")
+
+
+def collect_gaps(metrics: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    """Return the gap between real and synthetic training text, one row a setting, in points of Macro-F1.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Of 03_train, one task: test_set, source, f1.
+
+    Returns
+    -------
+    gaps : DataFrame, indexed by setting
+        quality_gap (size-matched real minus the setting), gap (all real rows minus the setting).
+
+    Raises
+    ------
+    ValueError
+        A source was not trained.
+
+    Examples
+    --------
+    >>> scores = {"real": 0.9, "real_matched": 0.8, "zero_shot": 0.5}
+    >>> metrics = pd.DataFrame({"test_set": "test", "source": list(scores), "f1": scores.values()})
+    >>> collect_gaps(metrics, ["zero_shot"]).round(6).values.tolist()
+    [[30.0, 40.0]]
+    """
+    f1 = metrics[metrics["test_set"] == "test"].set_index("source")["f1"]
+    absent = sorted({"real", "real_matched", *settings} - set(f1.index))
+    if absent:
+        raise ValueError(f"03_train has no scores of {absent}; it has {sorted(f1.index)}: add them to its sources")
+    synthetic = f1[list(settings)]
+    gaps = {"quality_gap": f1["real_matched"] - synthetic, "gap": f1["real"] - synthetic}
+    return 100 * pd.DataFrame(gaps).rename_axis("setting")
 
 
 def _rows_by_label(table: FeatureTable) -> list[np.ndarray]:

@@ -239,6 +239,38 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Why(Params):
+    """08_why: what else explains the gap, and can the texts be repaired?"""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    repaired: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    stages: Annotated[list[Count], Field(min_length=2), AfterValidator(_distinct)]
+    odd_share: Annotated[float, Field(gt=0, lt=0.5)]
+    tag_shares: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), AfterValidator(_distinct)]
+    map_task: TaskName
+    n_resamples: Resamples
+    n_permutations: Resamples
+    confidence: Share
+    device: str
+
+    @model_validator(mode="after")
+    def _what_is_shown_is_listed(self) -> Self:
+        if self.map_task not in self.tasks:
+            raise ValueError(f"map_task {self.map_task!r} is not among the tasks {self.tasks}")
+        if unknown := [setting for setting in self.repaired if setting not in self.settings]:
+            raise ValueError(f"repaired setting(s) {unknown} are not among the settings {self.settings}")
+        return self
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -274,6 +306,7 @@ STAGES: dict[str, Stage] = {
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
 }
 
 

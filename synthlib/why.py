@@ -47,7 +47,15 @@ def train_sources(
     stages: Sequence[int],
     share: float,
 ) -> Trained:
-    """Return classifiers trained on real text, on the pool and on each setting, and the maps of the settings."""
+    """Return classifiers trained on real text, on the pool and on each setting, and the maps of the settings.
+
+    Parameters
+    ----------
+    stages : sequence of int
+        Optimiser steps at which the maps look (:func:`synthlib.cartography.record_stages`), besides the end.
+    share : float
+        Of :func:`synthlib.cartography.draw_map`.
+    """
     sources = [*JUDGES, *settings]
     runs = [Run(texts.find(source), seed) for source in sources for seed in seeds]
     n_labels, n_test = len(texts.labels), len(texts.gold)
@@ -59,6 +67,8 @@ def train_sources(
     own = cartography.record_stages(
         texts.features, texts.y, of_settings, rows, n_labels=n_labels, stages=stages, settings=training
     )
+    last = probabilities[len(JUDGES) * len(seeds) :, n_test:]  # (M, C, K): the whole training is one stage more
+    own = np.concatenate([own, np.take_along_axis(last, texts.y[None, rows, None], axis=-1)[None, ..., 0]])
     judged = by_source["real"][:, n_test:].mean(0)  # (C, K)
     maps = [
         _draw_map(texts, setting, own[:, place * len(seeds) : (place + 1) * len(seeds)], judged, share)

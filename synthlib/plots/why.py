@@ -35,7 +35,7 @@ def plot_moderators(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
             look = {"color": SOURCE_PALETTE[setting], "label": SOURCE_NAMES[setting]}
             ax.plot(rows[column], rows["quality_gap"], _MARKERS[setting], ms=3.5, alpha=0.85, **look)
         ax.axhline(0, color="0.3", lw=0.8, ls=":")
-        ax.set_title(title)
+        ax.set_title(title, fontsize=7)
     fig.supylabel("size-matched real minus synthetic, Macro-F1 (points)", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(_MARKERS))
     return fig
@@ -125,7 +125,9 @@ def plot_cartography(texts: pd.DataFrame, *, task: str) -> Figure:
     axes[0, 0].set_ylabel("confidence\n(mean probability of its label)")
     fig.supxlabel("variability (standard deviation over training)", fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper center", ncols=2, title="classifier trained on real text:")
+    fig.legend(
+        handles, names, loc="outside upper center", ncols=2, title="classifier trained on real text:", title_fontsize=7
+    )
     return fig
 
 
