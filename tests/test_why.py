@@ -99,7 +99,7 @@ def test_repairs_change_what_they_say(texts, trained):
     flipped = 80 + np.flatnonzero(texts.corpus.rows["flipped"])
     assert len(learned["dropped"].rows) == 44 and plan["changed"][0] == pytest.approx(16 / 60)
     seen = np.isin(learned["reweighted"].rows, flipped).mean()
-    assert seen < 0.6 * 0.2  # wrongly labelled texts count for less
+    assert seen < 0.7 * 0.2  # wrongly labelled texts count for less
     again = learned["relabelled"].rows
     assert again.min() >= len(texts.y) and (rows[again] == texts.find("zero_shot")).all()
     truth = np.arange(60) % 2
