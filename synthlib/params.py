@@ -285,12 +285,15 @@ class Stage:
         Stages whose folders it reads.
     data : tuple of str
         Folders of data/ it reads.
+    optional : tuple of str
+        Folders of data/ it reads where they are there.
     """
 
     notebook: str
     model: type[Params]
     needs: tuple[str, ...]
     data: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     @property
     def per_task(self) -> bool:
@@ -303,7 +306,9 @@ STAGES: dict[str, Stage] = {
     "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
     "train": Stage("03_train", Train, ("generate",), ("features",)),
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
-    "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
+    "task_comparison": Stage(
+        "05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), ("results/finetuned/train",)
+    ),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),

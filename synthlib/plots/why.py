@@ -33,11 +33,11 @@ def plot_moderators(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     for ax, (column, title) in zip(axes.flat, names.items(), strict=False):
         for setting, rows in table.groupby("setting", sort=False):
             look = {"color": SOURCE_PALETTE[setting], "label": SOURCE_NAMES[setting]}
-            ax.plot(rows[column], rows["quality_gap"], _MARKERS[setting], ms=3.5, alpha=0.85, **look)
+            ax.plot(rows[column], rows["quality_gap"], _MARKERS.get(setting, "o"), ms=3.5, alpha=0.85, **look)
         ax.axhline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(title, fontsize=7)
     fig.supylabel("size-matched real minus synthetic, Macro-F1 (points)", fontsize=8)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(_MARKERS))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
 
@@ -92,7 +92,7 @@ def plot_tags(scores: pd.DataFrame, *, rule: float) -> Figure:
         for place, (source, line) in enumerate(rows[rows["source"] != "real"].groupby("source", sort=False)):
             x = 100 * line["share"] + 1.2 * (place - 1)
             ends = 100 * np.abs(line[["f1_low", "f1_high"]].to_numpy().T - line["f1"].to_numpy())
-            look = {"color": SOURCE_PALETTE[source], "marker": _MARKERS[source], "label": SOURCE_NAMES[source]}
+            look = {"color": SOURCE_PALETTE[source], "marker": _MARKERS.get(source, "o"), "label": SOURCE_NAMES[source]}
             ax.errorbar(x, 100 * line["f1"], ends, lw=1.2, **look)
         ax.set_title(f"{test_set} test tweets")
         ax.set_xlabel("ironic training texts with a tag (%)")

@@ -6,9 +6,9 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 2. its parameters, without ``inputs`` and ``output``;
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
    (comments and docstrings do not count);
-4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
-   params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
-   and index.json, which lists hashes of the others, do not count;
+4. the files in the folders of data/ that its stage names (``Stage.data``, and ``Stage.optional`` where they are there),
+   params/tasks/<task>.yaml and params/prompts.yaml and original.csv. A file called after a task counts only for cells
+   with that task; cards (.md) and index.json, which lists hashes of the others, do not count;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -62,7 +62,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
-        "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()},
+        "data": {name: file_sha256(path) for name, path in data_files(data_folders(stage), tasks).items()},
         "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
     }
@@ -113,6 +113,11 @@ def _module_files(module: str) -> list[Path]:
     folders = [LIBRARY.joinpath(*rest[:depth]) for depth in range(len(rest) + 1)]
     candidates = [folder / "__init__.py" for folder in folders] + [LIBRARY.joinpath(*rest).with_suffix(".py")]
     return [path for path in candidates if path.is_file()]
+
+
+def data_folders(stage: Stage) -> list[str]:
+    """Return the folders of data/ that decide a stage's key: those it needs, and the optional ones that are there."""
+    return [*stage.data, *(name for name in stage.optional if (paths.DATA / name).is_dir())]
 
 
 def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
