@@ -247,6 +247,38 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Why(Params):
+    """08_why: what else explains the gap, and can the texts be repaired?"""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    repaired: Annotated[list[Setting], Field(min_length=1), AfterValidator(_distinct)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    stages: Annotated[list[Count], Field(min_length=2), AfterValidator(_distinct)]
+    odd_share: Annotated[float, Field(gt=0, lt=0.5)]
+    tag_shares: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), AfterValidator(_distinct)]
+    map_task: TaskName
+    n_resamples: Resamples
+    n_permutations: Resamples
+    confidence: Share
+    device: str
+
+    @model_validator(mode="after")
+    def _what_is_shown_is_listed(self) -> Self:
+        if self.map_task not in self.tasks:
+            raise ValueError(f"map_task {self.map_task!r} is not among the tasks {self.tasks}")
+        if unknown := [setting for setting in self.repaired if setting not in self.settings]:
+            raise ValueError(f"repaired setting(s) {unknown} are not among the settings {self.settings}")
+        return self
+
+
 class Stories(Params):
     """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
 
@@ -324,12 +356,15 @@ class Stage:
         Stages whose folders it reads.
     data : tuple of str
         Folders of data/ it reads.
+    optional : tuple of str
+        Folders of data/ it reads where they are there.
     """
 
     notebook: str
     model: type[Params]
     needs: tuple[str, ...]
     data: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     @property
     def per_task(self) -> bool:
@@ -342,9 +377,12 @@ STAGES: dict[str, Stage] = {
     "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
     "train": Stage("03_train", Train, ("generate",), ("features",)),
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
-    "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
+    "task_comparison": Stage(
+        "05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), ("results/finetuned/train",)
+    ),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
     "collect": Stage("10_collect", Collect, (), ("corpora",)),
 }

@@ -128,6 +128,34 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
     return fig
 
 
+def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> Figure:
+    """Plot differences between sources by task with intervals, frozen beside fine-tuned; one panel a pair of sources.
+
+    Parameters
+    ----------
+    conclusions : DataFrame
+        task, first, second, and f1, f1_low, f1_high with ``_frozen`` and ``_fine_tuned`` behind (fractions).
+    pairs : list of (str, str)
+        Those to draw; one that no task has stays an empty panel.
+    """
+    tasks = list(conclusions["task"].unique())[::-1]
+    looks = {"frozen": ("#7f7f7f", "o", 0.15, "frozen encoder"), "fine_tuned": ("#0072b2", "s", -0.15, "fine-tuned")}
+    size = (PAGE_WIDTH, 0.26 * len(tasks) + 0.9)
+    fig, axes = plt.subplots(1, len(pairs), figsize=size, sharey=True, sharex=True, squeeze=False)
+    for ax, (first, second) in zip(axes[0], pairs, strict=True):
+        rows = conclusions[(conclusions["first"] == first) & (conclusions["second"] == second)]
+        for kind, (color, marker, offset, name) in looks.items():
+            y = [tasks.index(task) + offset for task in rows["task"]]
+            ax.hlines(y, 100 * rows[f"f1_low_{kind}"], 100 * rows[f"f1_high_{kind}"], color=color, lw=1.4)
+            ax.plot(100 * rows[f"f1_{kind}"], y, marker, color=color, label=name)
+        ax.axvline(0, color="0.3", lw=0.8, ls=":")
+        ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
+    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    fig.supxlabel("difference in Macro-F1 (points), 95 % interval", fontsize=8)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return fig
+
+
 def _name_points(ax: plt.Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
     """Write each point's name at the one of four corners where it is farthest from the other points and names."""
     span_x, span_y = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())

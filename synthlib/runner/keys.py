@@ -6,9 +6,10 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 2. its parameters, without ``inputs`` and ``output``;
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
    (comments and docstrings do not count);
-4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
-   params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
-   and index.json, which lists hashes of the others, do not count; params/prices.yaml for a stage with list prices;
+4. the files in the folders of data/ that its stage names (``Stage.data``, and ``Stage.optional`` where they are there),
+   params/tasks/<task>.yaml and params/prompts.yaml and original.csv. A file called after a task counts only for cells
+   with that task; cards (.md) and index.json, which lists hashes of the others, do not count; params/prices.yaml for a
+   stage with list prices;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -58,7 +59,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
-    files = data_files(stage.data, tasks)
+    files = data_files(data_folders(stage), tasks)
     if "models" in stage.model.model_fields:
         files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
     parts = {
@@ -116,6 +117,11 @@ def _module_files(module: str) -> list[Path]:
     folders = [LIBRARY.joinpath(*rest[:depth]) for depth in range(len(rest) + 1)]
     candidates = [folder / "__init__.py" for folder in folders] + [LIBRARY.joinpath(*rest).with_suffix(".py")]
     return [path for path in candidates if path.is_file()]
+
+
+def data_folders(stage: Stage) -> list[str]:
+    """Return the folders of data/ that decide a stage's key: those it needs, and the optional ones that are there."""
+    return [*stage.data, *(name for name in stage.optional if (paths.DATA / name).is_dir())]
 
 
 def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:

@@ -37,6 +37,7 @@ CAPTIONS = {
     "05_gap_and_subjectivity": "gap against subjectivity of the task",
     "05_size_and_quality": "what size explains, what quality explains",
     "05_mixing_curves": "mixing curves of all tasks",
+    "05_fine_tuned": "frozen and fine-tuned encoders side by side",
     "06_diversity": "Remote Clique and Chamfer distance",
     "06_similarity": "closeness to real texts",
     "06_map": "real and synthetic texts of one task on a plane",
@@ -52,6 +53,11 @@ CAPTIONS = {
     "10_power_pairs": "what more workers buy: ranking tasks",
     "10_power_texts": "what more workers buy: agreement on texts",
     "10_recovered": "a walk through a study with simulated workers",
+    "08_gap_and_moderators": "the gap against formality, length, style, labels and spread",
+    "08_moderators": "which of these go with the gap",
+    "08_irony": "irony on cleaned and raw test tweets, with tags in the training text",
+    "08_cartography": "how hard synthetic texts are to learn",
+    "08_repairs": "synthetic text with odd texts dropped, reweighted, relabelled",
 }
 
 

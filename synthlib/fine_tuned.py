@@ -1,0 +1,225 @@
+"""Frozen and fine-tuned encoders side by side, with TF-IDF and the commonest label: does a conclusion change?
+
+The fine-tuned predictions are released (data/results/finetuned): they need the real texts and hours. All kinds of
+classifiers are scored on the same resamples of test texts, so that they can be paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from synthlib import metrics, task_comparison
+from synthlib.compare import CONTRASTS, average_contrast, contrast
+from synthlib.metrics import Resampling, Scores
+from synthlib.paths import DATA
+from synthlib.tasks import Task
+
+FROZEN, FINE_TUNED = "frozen", "fine_tuned"
+#: Kinds of classifiers in the order shown.
+NAMES = {FROZEN: "frozen", FINE_TUNED: "fine-tuned", "tfidf": "TF-IDF", "majority": "commonest label"}
+FOLDER = DATA / "results" / "finetuned" / "train"
+
+#: Scores by task, kind of classifier and source.
+ScoresByKind = Mapping[str, Mapping[str, dict[str, Scores]]]
+
+
+def read_released(tasks: list[str], folder: Path = FOLDER) -> dict[str, pd.DataFrame]:
+    """Return the released predictions of fine-tuned classifiers and of their baselines, of the tasks that have them.
+
+    Returns
+    -------
+    released : dict of DataFrame
+        By task: test_set, source, n_train, seed, key, label, predicted, classifier. Empty where nothing is released.
+
+    Raises
+    ------
+    ValueError
+        A table has no column classifier.
+    """
+    released = {}
+    for task in tasks:
+        paths = [folder / task / f"{name}.parquet" for name in ("predictions", "baselines")]
+        if not paths[0].is_file():
+            continue
+        paths = [path for path in paths if path.is_file()]
+        frames = [pd.read_parquet(path) for path in paths]
+        for path, frame in zip(paths, frames, strict=True):
+            if "classifier" not in frame:
+                raise ValueError(f"{path} has no column 'classifier'; it has {list(frame.columns)}: release it again")
+        released[task] = pd.concat(frames, ignore_index=True)
+    return released
+
+
+def find_kind(predictions: Mapping[str, pd.DataFrame]) -> str:
+    """Return the kind of the classifiers of a run: frozen where its tables do not say.
+
+    Raises
+    ------
+    ValueError
+        They are of several kinds.
+    """
+    kinds = set().union(*(set(frame.get("classifier", [FROZEN])) for frame in predictions.values()))
+    if len(kinds) != 1:
+        raise ValueError(f"predictions of one run are of several kinds: {sorted(kinds)}")
+    return kinds.pop()
+
+
+def score_kinds(
+    frozen: Mapping[str, pd.DataFrame],
+    released: Mapping[str, pd.DataFrame],
+    tasks: Mapping[str, Task],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, dict[str, Scores]]]:
+    """Return the scores of every kind of classifier and source, by task, on the test texts that all of them predict.
+
+    Raises
+    ------
+    ValueError
+        The released predictions of a task are of other texts, or a source lacks some.
+    """
+    return {
+        task: _score_task(
+            pd.concat([frozen[task].assign(classifier=FROZEN), frame], ignore_index=True).query("test_set == 'test'"),
+            tasks[task],
+            n_resamples,
+            rng,
+        )
+        for task, frame in released.items()
+    }
+
+
+def _score_task(
+    predictions: pd.DataFrame, task: Task, n_resamples: int, rng: np.random.Generator
+) -> dict[str, dict[str, Scores]]:
+    number = {label: place for place, label in enumerate(task.label_names)}
+    keys = sorted(set.intersection(*(set(rows["key"]) for _, rows in predictions.groupby("classifier"))))
+    if not keys:
+        raise ValueError(f"{task.name}: the frozen and the released classifiers have no test text in common")
+    chosen = predictions[predictions["key"].isin(keys)]
+    gold = chosen.drop_duplicates("key").set_index("key").loc[keys, "label"].map(number).to_numpy()
+    rows = metrics.draw_resampling(len(keys), 1, n_resamples=n_resamples, rng=rng).rows
+    found: dict[str, dict[str, Scores]] = {}
+    for kind in [kind for kind in NAMES if kind in set(chosen["classifier"])]:
+        of_kind = chosen[chosen["classifier"] == kind]
+        seeds = metrics.draw_resampling(1, of_kind["seed"].nunique(), n_resamples=n_resamples, rng=rng).seeds
+        found[kind] = {}
+        for source, frame in of_kind.groupby("source", sort=False):
+            wide = frame.pivot(index="seed", columns="key", values="predicted")[keys]
+            if wide.isna().to_numpy().any() or len(wide) != seeds.shape[1]:
+                raise ValueError(f"{task.name}, {kind}, {source}: not every seed has a prediction for every text")
+            predicted = wide.apply(lambda column: column.map(number)).to_numpy(dtype=np.int64)
+            found[kind][source] = metrics.bootstrap_scores(
+                gold, predicted, n_labels=len(number), resampling=Resampling(rows, seeds)
+            )
+    return found
+
+
+def tabulate_kinds(scores: ScoresByKind) -> pd.DataFrame:
+    """Return Macro-F1 (points), means over tasks, by source (row) and kind of classifier (column).
+
+    A source counts where every task has it under every kind; others are left out.
+    """
+    rows = [
+        {"task": task, "classifier": kind, "source": source, "f1": 100 * score.f1}
+        for task, kinds in scores.items()
+        for kind, sources in kinds.items()
+        for source, score in sources.items()
+    ]
+    wide = pd.DataFrame(rows).pivot_table(index=["source", "task"], columns="classifier", values="f1", sort=False)
+    n_tasks = len(scores)
+    means = wide.dropna().groupby("source", sort=False).agg(["mean", "size"])
+    complete = means[means.xs("size", axis=1, level=1).eq(n_tasks).all(axis=1)].xs("mean", axis=1, level=1)
+    return complete[[kind for kind in NAMES if kind in complete]].rename(columns=NAMES)
+
+
+def measure_gains(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
+    """Return fine-tuned minus frozen by source, with paired intervals, by task and in the mean (task ``all``).
+
+    Returns
+    -------
+    gains : DataFrame
+        task, source, f1, f1_low, f1_high, accuracy, accuracy_low, accuracy_high (fractions). The mean holds the tasks
+        fixed and is over those sources that all tasks have.
+    """
+    paired = {
+        task: {(kind, source): score for kind in (FROZEN, FINE_TUNED) for source, score in kinds[kind].items()}
+        for task, kinds in scores.items()
+    }
+    sources = dict.fromkeys(source for kinds in scores.values() for source in kinds[FINE_TUNED])
+    pairs = [((FINE_TUNED, source), (FROZEN, source)) for source in sources]
+    frames = [contrast(of_task, pairs, confidence=confidence).assign(task=task) for task, of_task in paired.items()]
+    frames.append(average_contrast(paired, pairs, confidence=confidence).assign(task="all"))
+    gains = pd.concat(frames, ignore_index=True)
+    gains["source"] = [source for _, source in gains["first"]]
+    return gains.drop(columns=["first", "second"])
+
+
+def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, confidence: float) -> pd.DataFrame:
+    """Return the differences between sources under both encoders side by side, and whether the conclusion changes.
+
+    Returns
+    -------
+    conclusions : DataFrame
+        task, group, first, second, f1, f1_low, f1_high of the frozen encoder (``_frozen``) and of the fine-tuned one
+        (``_fine_tuned``), fractions; change: ``same`` (the same sign firm under both, or firm under none),
+        ``reversed`` (firm under both, with opposite signs), ``firm only frozen`` or ``firm only fine-tuned``.
+    """
+    frames = {
+        kind: task_comparison.collect_differences(
+            {task: kinds[kind] for task, kinds in scores.items()}, tasks, confidence=confidence
+        )
+        for kind in (FROZEN, FINE_TUNED)
+    }
+    by = ["task", "group", "first", "second"]
+    f1 = ["f1", "f1_low", "f1_high"]
+    both = frames[FROZEN][by + f1].merge(
+        frames[FINE_TUNED][by + f1], on=by, suffixes=(f"_{FROZEN}", f"_{FINE_TUNED}"), validate="one_to_one"
+    )
+    signs = [
+        np.sign(both[f"f1_{kind}"]) * ((both[f"f1_low_{kind}"] > 0) | (both[f"f1_high_{kind}"] < 0))
+        for kind in (FROZEN, FINE_TUNED)
+    ]
+    both["change"] = np.select(
+        [signs[0] == signs[1], signs[0] == -signs[1], signs[0] != 0],
+        ["same", "reversed", "firm only frozen"],
+        default="firm only fine-tuned",
+    )
+    return both
+
+
+def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[str]:
+    """Return in sentences which conclusions of the frozen run change.
+
+    Parameters
+    ----------
+    conclusions : DataFrame
+        From :func:`compare_conclusions`.
+    relation : DataFrame
+        :func:`synthlib.task_comparison.relate_gaps` of both kinds, with the column classifier.
+    """
+    said = []
+    for (first, second), rows in conclusions.groupby(["first", "second"], sort=False):
+        counts = rows["change"].value_counts()
+        parts = [f"the same on {counts.get('same', 0)} of {len(rows)} tasks"]
+        for change in ("reversed", "firm only frozen", "firm only fine-tuned"):
+            if change in counts:
+                parts.append(f"{change} on {', '.join(rows.loc[rows['change'] == change, 'task'])}")
+        said.append(f"{first} minus {second}: {'; '.join(parts)}.")
+    pair = relation[(relation["first"] == CONTRASTS[0][0]) & (relation["second"] == CONTRASTS[0][1])]
+    rho = pair.set_index("classifier")
+    if {FROZEN, FINE_TUNED} <= set(rho.index) and rho["rho"].notna().all():
+        values = [
+            f"{row.rho:+.2f} ({row.rho_low:+.2f} to {row.rho_high:+.2f}, permutation p = {row.rho_p:.3f}) {NAMES[kind]}"
+            for kind, row in rho.loc[[FROZEN, FINE_TUNED]].iterrows()
+        ]
+        said.append(f"Spearman's rho of the gap real minus zero_shot with subjectivity: {' and '.join(values)}.")
+    else:
+        said.append("Spearman's rho of the gap with subjectivity is undefined on so few tasks.")
+    same = int((conclusions["change"] == "same").sum())
+    return [*said, f"Fine-tuning leaves {same} of {len(conclusions)} differences as they were, firm or not."]

@@ -1,0 +1,159 @@
+"""Frozen beside fine-tuned: paired on the same texts; changed conclusions are named; nothing released is no error."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthlib import fine_tuned, params, paths
+from synthlib.metrics import macro_f1
+from synthlib.plots import comparison
+from synthlib.runner import keys
+from synthlib.tasks import load_tasks
+
+TASKS = load_tasks(["imdb", "tweet_irony"])
+RIGHT = {"real": 0.9, "zero_shot": 0.6, "few_shot": 0.6}
+
+
+def make_predictions(task, right, *, n=150, n_seeds=3, seed=0):
+    """Return predictions of texts k0, k1, ...; ``right`` is the share told right by source."""
+    labels, rng = np.array(TASKS[task].label_names), np.random.default_rng(seed)
+    frames = []
+    for source, share in right.items():
+        for number in range(n_seeds):
+            gold = np.arange(n) % 2
+            said = np.where(rng.random(n) < share, gold, 1 - gold)
+            rows = {"key": [f"k{i}" for i in range(n)], "label": labels[gold], "predicted": labels[said]}
+            frames.append(pd.DataFrame(rows).assign(source=source, seed=number, test_set="test", n_train=9))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture
+def released(tmp_path):
+    """Write released tables of one task and return their folder; few-shot text is better fine-tuned."""
+    folder = tmp_path / "imdb"
+    folder.mkdir()
+    tuned = make_predictions("imdb", RIGHT | {"few_shot": 0.8}, n_seeds=2, seed=1).assign(classifier="fine_tuned")
+    raw = tuned.assign(test_set="tweet_irony_raw", key="raw-" + tuned["key"])
+    pd.concat([tuned, raw]).to_parquet(folder / "predictions.parquet")
+    rest = [
+        make_predictions("imdb", {"real": 0.7}, seed=s).assign(classifier=c) for s, c in ((2, "tfidf"), (3, "majority"))
+    ]
+    pd.concat(rest).to_parquet(folder / "baselines.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def scores(released):
+    frozen = {task: make_predictions(task, RIGHT) for task in TASKS}
+    found = fine_tuned.read_released(list(TASKS), released)
+    return fine_tuned.score_kinds(frozen, found, TASKS, n_resamples=300, rng=np.random.default_rng(0))
+
+
+def test_tasks_without_released_results_are_left_out(released, tmp_path):
+    assert list(fine_tuned.read_released(list(TASKS), released)) == ["imdb"]
+    assert fine_tuned.read_released(list(TASKS), tmp_path / "nothing") == {}
+    (released / "imdb" / "baselines.parquet").unlink()
+    assert set(fine_tuned.read_released(["imdb"], released)["imdb"]["classifier"]) == {"fine_tuned"}
+
+
+def test_tables_without_the_kind_of_classifier_are_refused(released):
+    make_predictions("imdb", RIGHT).to_parquet(released / "imdb" / "predictions.parquet")
+    with pytest.raises(ValueError, match="has no column 'classifier'"):
+        fine_tuned.read_released(["imdb"], released)
+
+
+def test_the_kind_of_a_run_is_frozen_unless_its_tables_say_otherwise():
+    plain = make_predictions("imdb", RIGHT, n=4)
+    assert fine_tuned.find_kind({"imdb": plain}) == "frozen"
+    assert fine_tuned.find_kind({"imdb": plain.assign(classifier="fine_tuned")}) == "fine_tuned"
+    with pytest.raises(ValueError, match=r"several kinds: \['fine_tuned', 'frozen'\]"):
+        fine_tuned.find_kind({"imdb": plain, "humor": plain.assign(classifier="fine_tuned")})
+
+
+def test_scores_are_macro_f1_on_the_test_texts_all_kinds_predict(released, scores):
+    assert list(scores) == ["imdb"] and list(scores["imdb"]) == ["frozen", "fine_tuned", "tfidf", "majority"]
+    frame = make_predictions("imdb", RIGHT)
+    frame = frame[frame["source"] == "zero_shot"]
+    number = {label: i for i, label in enumerate(TASKS["imdb"].label_names)}
+    by_seed = [
+        macro_f1(rows["label"].map(number).to_numpy(), rows["predicted"].map(number).to_numpy(), n_labels=2)
+        for _, rows in frame.groupby("seed")
+    ]
+    assert scores["imdb"]["frozen"]["zero_shot"].f1 == pytest.approx(np.mean(by_seed))
+
+
+def test_gains_are_paired_and_averaged(scores):
+    gains = fine_tuned.measure_gains(scores, confidence=0.95).set_index(["task", "source"])
+    row = gains.loc[("imdb", "few_shot")]
+    of = scores["imdb"]
+    assert row["f1"] == pytest.approx(of["fine_tuned"]["few_shot"].f1 - of["frozen"]["few_shot"].f1)
+    assert row["f1_low"] > 0 and gains.loc[("all", "few_shot"), "f1"] == pytest.approx(row["f1"])
+    low, high = gains.loc[("imdb", "real"), ["f1_low", "f1_high"]]
+    assert low < 0 < high
+
+
+def test_a_source_that_one_kind_lacks_is_not_averaged(scores):
+    means = fine_tuned.tabulate_kinds(scores)
+    assert means.index.tolist() == ["real"]
+    assert means.columns.tolist() == ["frozen", "fine-tuned", "TF-IDF", "commonest label"]
+    assert means.loc["real", "frozen"] == pytest.approx(100 * scores["imdb"]["frozen"]["real"].f1)
+
+
+@pytest.mark.usefixtures("project_style")
+def test_a_conclusion_that_changes_is_named(scores):
+    conclusions = fine_tuned.compare_conclusions(scores, TASKS, confidence=0.95)
+    changes = conclusions.set_index(["first", "second"])["change"]
+    assert changes["real", "zero_shot"] == "same"
+    assert changes["few_shot", "zero_shot"] == "firm only fine-tuned"
+    relation = pd.DataFrame({"first": "real", "second": "zero_shot", "classifier": ["frozen", "fine_tuned"]})
+    relation = relation.assign(rho=[0.5, 0.4], rho_low=-0.1, rho_high=0.9, rho_p=0.2)
+    said = fine_tuned.say_conclusions(conclusions, relation)
+    assert "real minus zero_shot: the same on 1 of 1 tasks." in said
+    assert "few_shot minus zero_shot: the same on 0 of 1 tasks; firm only fine-tuned on imdb." in said
+    assert "+0.50 (-0.10 to +0.90, permutation p = 0.200) frozen" in said[-2]
+    undefined = fine_tuned.say_conclusions(conclusions, relation.assign(rho=np.nan))
+    assert "undefined" in undefined[-2]
+    figure = comparison.plot_fine_tuned(conclusions, [("real", "zero_shot"), ("real_matched", "zero_shot")])
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [1, 1]
+
+
+def test_a_reversal_is_told_from_a_loss():
+    labels = fine_tuned.compare_conclusions(
+        {
+            "imdb": {
+                "frozen": make_scores({"real": 0.9, "zero_shot": 0.5, "few_shot": 0.7}),
+                "fine_tuned": make_scores({"real": 0.5, "zero_shot": 0.9, "few_shot": 0.9}),
+            }
+        },
+        TASKS,
+        confidence=0.95,
+    ).set_index(["first", "second"])["change"]
+    assert labels["real", "zero_shot"] == "reversed" and labels["few_shot", "zero_shot"] == "firm only frozen"
+
+
+def make_scores(f1_by_source):
+    rng = np.random.default_rng(0)
+    return {
+        source: fine_tuned.Scores(f1, f1, f1 + 0.01 * rng.normal(size=300), f1 + 0.01 * rng.normal(size=300))
+        for source, f1 in f1_by_source.items()
+    }
+
+
+def test_other_texts_or_missing_predictions_are_refused(released):
+    found = fine_tuned.read_released(["imdb"], released)
+    frozen = make_predictions("imdb", RIGHT)
+    with pytest.raises(ValueError, match="no test text in common"):
+        other = {"imdb": frozen.assign(key="x" + frozen["key"])}
+        fine_tuned.score_kinds(other, found, TASKS, n_resamples=100, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="imdb, frozen, real: not every seed"):
+        gap = {"imdb": frozen.drop(index=0)}
+        keep = {"imdb": found["imdb"]}
+        fine_tuned.score_kinds(gap, keep, TASKS, n_resamples=100, rng=np.random.default_rng(0))
+
+
+def test_released_results_are_part_of_the_key_once_they_are_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    stage = params.STAGES["task_comparison"]
+    assert keys.data_folders(stage) == []
+    (tmp_path / "results" / "finetuned" / "train").mkdir(parents=True)
+    assert keys.data_folders(stage) == ["results/finetuned/train"]
