@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ class Classifier(torch.nn.Module):
     def __init__(self, encoder: Encoder, pooling: str, hidden_units: int, n_labels: int) -> None:
         super().__init__()
         self.encoder = copy.deepcopy(encoder.model).float()
+        self.masked = takes_made_mask(self.encoder.config)
         self.pooling = pooling
         self.hidden = torch.nn.Linear(encoder.dim, hidden_units, device=encoder.device)
         self.output = torch.nn.Linear(hidden_units, n_labels, device=encoder.device)
@@ -34,15 +36,14 @@ class Classifier(torch.nn.Module):
         return self.output(torch.relu(self.hidden(pooled)))  # (B, K)
 
     def _attended(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return the mask for attention, ready made where transformers would look into it and so wait for the device.
+        """Return the mask for attention, ready made where transformers would look into it and wait for the device."""
+        return mask[:, None, None].expand(-1, 1, mask.shape[1], -1) if self.masked else mask.long()
 
-        Encoders with local attention make several masks of the plain one.
-        """
-        config = self.encoder.config
-        local = any(getattr(config, name, None) for name in ("layer_types", "sliding_window", "local_attention"))
-        if config._attn_implementation != "sdpa" or local:
-            return mask.long()  # (B, W)
-        return mask[:, None, None].expand(-1, 1, mask.shape[1], -1)  # (B, 1, W, W)
+
+def takes_made_mask(config: Any) -> bool:
+    """Tell whether an encoder's attention takes one mask (B, 1, W, W); those with local attention make several."""
+    local = any(getattr(config, name, None) for name in ("layer_types", "sliding_window", "local_attention"))
+    return config._attn_implementation == "sdpa" and not local
 
 
 class TextsOnDevice:

@@ -6,9 +6,14 @@ many at once and keeps torch's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+ATTENTION = "synthlib_dropout"  # by which transformers knows :func:`attend`
 LEVELS = 1 << 16  # a number of sixteen bits decides about each element
 
 
@@ -47,9 +52,41 @@ def draw_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
     return torch.from_numpy((draws >= round(p * LEVELS)) * factor).view(dtype).view(shape)
 
 
-def use_fast_dropout(encoder: torch.nn.Module) -> None:
-    """Put :class:`Dropout` in the place of every ``torch.nn.Dropout`` of an encoder."""
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor,
+    *,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[torch.Tensor, None]:
+    """Return the attention of queries to keys (both (B, H, W, D)), its weights thinned by :func:`draw_mask`.
+
+    Torch's own is taken without dropout. With it, torch's looks for rows without any token (there are none: a text
+    has at least one) and takes the softmax in bfloat16, which processors do four times slower than in float32.
+    ``attention_mask`` (B, 1, W, W) is true where a query may look.
+    """
+    plain = not others.get("position_bias") and query.shape[1] == key.shape[1] and scaling is not None
+    if not dropout or not plain:
+        others |= {"dropout": dropout, "scaling": scaling}
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **others)
+    scores = ((query * scaling) @ key.transpose(2, 3)).float()  # (B, H, W, W)
+    weights = (scores + torch.where(attention_mask, 0.0, -torch.inf)).softmax(-1).to(value.dtype)
+    weights = weights * draw_mask(weights.shape, dropout, weights.dtype)
+    return (weights @ value).transpose(1, 2).contiguous(), None  # (B, W, H, D)
+
+
+AttentionInterface.register(ATTENTION, attend)
+
+
+def use_fast_dropout(encoder: torch.nn.Module, *, in_attention: bool) -> None:
+    """Put :class:`Dropout` in the place of every ``torch.nn.Dropout`` of an encoder, and :func:`attend` to work."""
     for module in list(encoder.modules()):
         for name, child in module.named_children():
             if type(child) is torch.nn.Dropout:
-                setattr(module, name, Dropout(child.p))
+                setattr(module, name, Dropout(child.p).train(child.training))
+    if in_attention:
+        encoder.config._attn_implementation = ATTENTION

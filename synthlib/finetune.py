@@ -114,7 +114,7 @@ class FineTuner:
         self.model = Classifier(encoder, settings.pooling, settings.hidden_units, targets.shape[1])
         use_rows(self.model.encoder, tokens.ids)
         if self.device.type == "cpu":
-            use_fast_dropout(self.model.encoder)
+            use_fast_dropout(self.model.encoder, in_attention=self.model.masked)
         self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
         weighted = targets * np.float32(settings.class_weights or 1)
         self.step = make_step(self.model, TextsOnDevice(tokens, self.device, weighted), settings)

@@ -4,7 +4,9 @@ import pytest
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib.dropout import Dropout, draw_mask, use_fast_dropout
+from synthlib import dropout
+from synthlib.classifier import takes_made_mask
+from synthlib.dropout import ATTENTION, Dropout, draw_mask, use_fast_dropout
 from synthlib.encode import load_encoder
 
 
@@ -34,6 +36,24 @@ def test_torch_decides_and_evaluation_drops_nothing():
 def test_every_dropout_of_an_encoder_is_replaced(tmp_path):
     encoder = load_encoder(write_tiny_encoder(tmp_path), "cpu").model
     before = [name for name, module in encoder.named_modules() if isinstance(module, torch.nn.Dropout)]
-    use_fast_dropout(encoder)
+    use_fast_dropout(encoder, in_attention=False)
     assert [name for name, module in encoder.named_modules() if isinstance(module, Dropout)] == before
     assert len(before) == 7 and {encoder.get_submodule(name).p for name in before} == {0.1}
+    assert encoder.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_attention_with_dropout_equals_torch_where_nothing_is_dropped(tmp_path, monkeypatch, kind):
+    model = load_encoder(write_tiny_encoder(tmp_path, kind=kind), "cpu").model
+    ids, mask = torch.randint(5, 14, (3, 7)), torch.arange(7) < torch.tensor([[7], [4], [1]])
+    asked = {"input_ids": ids, "attention_mask": mask[:, None, None].expand(-1, 1, 7, -1)}
+    expected = model.eval()(**asked).last_hidden_state
+    assert takes_made_mask(model.config)
+    use_fast_dropout(model, in_attention=True)
+    assert model.config._attn_implementation == ATTENTION
+    torch.testing.assert_close(model(**asked).last_hidden_state, expected)  # evaluation: torch's
+    seen = []
+    monkeypatch.setattr(dropout, "draw_mask", lambda shape, p, dtype: seen.append((*shape, p)) or torch.ones(shape))
+    states = model.train()(**asked).last_hidden_state
+    torch.testing.assert_close(states[mask], expected[mask])
+    assert seen.count((3, 2, 7, 7, 0.1)) == 2  # in both layers
