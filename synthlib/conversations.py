@@ -21,7 +21,7 @@ from synthlib.rate import StoppedError
 from synthlib.tasks import Task, Wording
 
 if TYPE_CHECKING:
-    from synthlib.llm import Asker
+    from synthlib.asking import Asking
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,12 @@ def estimate_calls(conversation: Conversation, brief: Brief) -> np.ndarray:
 
 
 async def hold(
-    conversation: Conversation, asker: Asker, *, brief: Brief, texts: Mapping[str, str], tell: Callable[[Outcome], None]
+    conversation: Conversation,
+    asker: Asking,
+    *,
+    brief: Brief,
+    texts: Mapping[str, str],
+    tell: Callable[[Outcome], None],
 ) -> None:
     """Hold a conversation; ``tell`` is given the outcome of each request as it comes.
 
@@ -163,9 +168,9 @@ async def hold(
 
 
 async def hold_all(
-    conversations: Sequence[Conversation], asker: Asker, *, brief: Brief, tell: Callable[[Outcome], None]
+    conversations: Sequence[Conversation], asker: Asking, *, brief: Brief, tell: Callable[[Outcome], None]
 ) -> None:
-    """Hold conversations side by side, as many as the asker may have calls in flight.
+    """Hold conversations side by side, as many as are worth it to the asker.
 
     At the first error nothing more is sent; the answers in flight are waited for and kept, then it is raised.
     """
@@ -181,7 +186,7 @@ async def hold_all(
                 return await asker.stop(error)
 
     async with asker:
-        await asyncio.gather(*(work() for _ in range(asker.settings.concurrency)))
+        await asyncio.gather(*(work() for _ in range(min(asker.width, len(conversations)))))
     if asker.error is not None:
         raise asker.error
 

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from synthlib import data, features
-from synthlib.backends import Llm
+from synthlib.backends import MODELS
 from synthlib.conversations import Brief
 from synthlib.ledger import count_replayed
 from synthlib.params import Generate
@@ -33,9 +33,10 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     if p.backend == "released":
         corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
         return corpus, count_replayed(corpus)
-    from synthlib import live  # imports openai
+    from synthlib import live  # imports openai or torch
 
-    return live.ask(make_brief(task, p, wording=wording), Llm(**p.llm), settings=p.settings, n_per_label=p.n_per_label)
+    llm = MODELS[p.backend](**p.llm)
+    return live.ask(make_brief(task, p, wording=wording), llm, settings=p.settings, n_per_label=p.n_per_label)
 
 
 def make_brief(task: Task, p: Generate, *, wording: Wording) -> Brief:

@@ -24,11 +24,11 @@ from pydantic import (
 )
 
 from synthlib import tasks as task_files
-from synthlib.backends import Llm
+from synthlib.backends import MODELS
 
 Setting = Literal["zero_shot", "few_shot", "attributed"]
 Source = Literal["features", "folder", "hub"]
-Backend = Literal["released", "openai"]
+Backend = Literal["released", "openai", "local"]
 TrainingSource = Literal[
     "real",
     "real_matched",
@@ -106,7 +106,8 @@ class Tasks(Params):
 class Generate(Params):
     """02_generate: the synthetic texts of one task, and what came back.
 
-    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, and is empty otherwise.
+    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, those of
+    :class:`synthlib.backends.Local` where it is local, and is empty otherwise.
     """
 
     task: TaskName
@@ -124,8 +125,8 @@ class Generate(Params):
     @field_validator("llm")
     @classmethod
     def _llm_suits_the_backend(cls, llm: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.data.get("backend") == "openai":
-            check(Llm, llm)
+        if model := MODELS.get(info.data.get("backend")):
+            check(model, llm)
         elif llm:
             raise ValueError("must be empty where backend is 'released': no model is asked")
         return llm
