@@ -136,9 +136,12 @@ class AskingInBulk(Asking):
     async def _answer(self, question: Question) -> Answer:
         future = self._loop.create_future()
         self._gathered.append((question, future))
-        if self._gatherer is None or self._gatherer.done():
-            self._gatherer = self._loop.create_task(self._gather())
+        self._start_gathering()
         return await future
+
+    def _start_gathering(self) -> None:
+        if self._gathered and (self._gatherer is None or self._gatherer.done()):
+            self._gatherer = self._loop.create_task(self._gather())
 
     async def _gather(self) -> None:
         while self._gathered and self.error is None:

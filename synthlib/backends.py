@@ -68,8 +68,8 @@ class Llm(Asked):
         Address of the server, such as http://localhost:8000/v1; None is OpenAI's own.
     mode : str
         ``online``: one call after the other, answers come at once. ``batch``: calls are handed in together, through the
-        server's files and batches, for an answer within 24 hours at its lower price. Requests of a conversation wait for
-        the answers before them: a batch for each turn.
+        server's files and batches, for an answer within 24 hours at its lower price. Requests of a conversation wait
+        for the answers before them: a batch for each turn.
     concurrency : int
         Calls in flight at most; fewer while the server says that they are too many. Online only.
     requests_per_minute, tokens_per_minute : int or None

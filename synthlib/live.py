@@ -87,7 +87,9 @@ class _Session:
                     stacklevel=2,
                 )
             with self._bar() as bar:
-                self.asker = open_asking(self.llm, store, say=bar.set_description_str)
+                self.asker = open_asking(
+                    self.llm, store, say=lambda stand: bar.set_description_str(f"{self.brief.task.name}, {stand}")
+                )
                 tell = self._teller(bar)
                 asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=tell))
 

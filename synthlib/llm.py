@@ -1,4 +1,4 @@
-"""Asking a server for one answer at a time, many side by side, within the limits; with provider.py, alone to use openai.
+"""Asking a server for answers online: many calls side by side, within the limits, tried again where that may help.
 
 The key comes from OPENAI_API_KEY and goes nowhere but into the request; where a server repeats it, it is struck out.
 """
@@ -14,6 +14,7 @@ import tenacity
 
 from synthlib.asking import Asking, BudgetError, CallError
 from synthlib.backends import Llm
+from synthlib.batches import list_batches
 from synthlib.calls import Answer, Question, make_answer, read_completion
 from synthlib.prices import bound_tokens, estimate_tokens, load_price
 from synthlib.provider import (
@@ -50,7 +51,7 @@ class Asker(Asking):
     Raises
     ------
     ValueError
-        max_usd is set and the price of the model is unknown.
+        max_usd is set and the price of the model is unknown, or batches are under way.
     """
 
     def __init__(self, settings: Llm, store: Store) -> None:
@@ -59,6 +60,11 @@ class Asker(Asking):
         check_budget(settings, known=self.price is not None)
         limits = {name: getattr(settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
         self.gate = Gate(settings.concurrency, **limits)
+        if n_in_batches := sum(len(batch.keys) for batch in list_batches(store)):
+            raise ValueError(
+                f"{n_in_batches} calls were handed in as batches and are not taken in yet: set llm.mode to batch until "
+                "they are, or they would be paid twice"
+            )
         self._client: openai.AsyncOpenAI | None = None
         self._n_sent = 0
         self._freed = asyncio.Event()
@@ -175,9 +181,9 @@ def say_limit(settings: Llm, store: Store, limit: str, bound: float) -> str:
     """Return what a limit is, what has been spent, and what to do."""
     spent = store.totals()
     return (
-        f"llm.{limit} is {getattr(settings, limit)}: {spent.sends} calls have cost USD {spent.spent_usd:.4f} (and up to "
-        f"{spent.lost_usd + spent.reserved_usd:.4f} in calls without an answer); the next may cost {bound:.4f}. Raise "
-        f"llm.{limit} to go on"
+        f"llm.{limit} is {getattr(settings, limit)}: {spent.sends} calls have cost USD {spent.spent_usd:.4f} (and up "
+        f"to {spent.lost_usd + spent.reserved_usd:.4f} in calls without an answer); the next may cost {bound:.4f}. "
+        f"Raise llm.{limit} to go on"
     )
 
 

@@ -3,8 +3,8 @@
 A SQLite file in WAL mode. What is committed survives the death of the process; if the machine itself loses power, the
 last moments may be lost. A row's state says what is known of it:
 
-- ``sent``: on its way. Found so at the next start, its process died; it may have been paid, and is asked again. Where it
-  is part of a batch (:mod:`synthlib.batches`), the batch goes on and is taken up again.
+- ``sent``: on its way. Found so at the next start, its process died; it may have been paid, and is asked again. Where
+  it is part of a batch (:mod:`synthlib.batches`), the batch goes on and is taken up again.
 - ``unanswered``: every send so far failed; asked again.
 - ``done``: the answer is here, broken ones among them; never asked again.
 
