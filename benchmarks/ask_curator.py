@@ -1,6 +1,6 @@
 """The same calls through bespokelabs-curator, in the Python that has it: ``ask_curator.py PORT CONCURRENCY CALLS``.
 
-Its start-up is left out by a first run of as many calls as run side by side; its cache is off, as the questions are new.
+Its start-up is left out by a first run of as many calls as run side by side; its cache is off.
 """
 
 from __future__ import annotations

@@ -158,9 +158,7 @@ def main() -> None:
     if not options.curator:
         print("bespokelabs-curator is left out: give --curator a Python that has it")
     seconds = resume(N_STORED)
-    print(
-        f"{N_STORED:,} stored calls taken up again in {seconds['resuming']:.1f} s (stored in {seconds['filling']:.1f} s)"
-    )
+    print(f"{N_STORED:,} calls stored in {seconds['filling']:.1f} s, taken up again in {seconds['resuming']:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A stand-in for a language model's server, in a process of its own: every answer takes the same time.
 
-``python loopback_timed.py SECONDS LIMIT`` prints its port. LIMIT is calls a second (0: none), let through by a bucket that
-holds one second's worth; beyond it the server refuses with 429 and says how long to wait.
+``python loopback_timed.py SECONDS LIMIT`` prints its port. LIMIT is calls a second (0: none), let through by a bucket
+that holds one second's worth; beyond it the server refuses with 429 and says how long to wait.
 """
 
 from __future__ import annotations

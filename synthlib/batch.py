@@ -24,7 +24,7 @@ from synthlib.batches import Batch, list_batches, name_remote, note_batch, settl
 from synthlib.calls import Answer, Question
 from synthlib.llm import advise, check_budget, say_limit
 from synthlib.prices import bound_tokens, load_price
-from synthlib.provider import describe, is_worth_another, open_client, redact
+from synthlib.provider import describe, describe_refusal, is_worth_another, open_client, redact
 from synthlib.rate import StoppedError
 from synthlib.store import Store
 from synthlib.writer import spare_bytes
@@ -231,7 +231,7 @@ class BatchAsker(AskingInBulk):
                 await self._writer.do(settle_batch, self.store, batch, state="refused", answers={}, failures={})
             hint = "has it batches? if not, set llm.mode to online" if error.status_code == 404 else ""
             hint = hint or advise(error.status_code, self.settings)
-            raise CallError(f"the server refuses ({redact(error.message)}): {hint}. {self._kept()}") from None
+            raise CallError(f"the server refuses ({describe_refusal(error)}): {hint}. {self._kept()}") from None
         except openai.APIConnectionError as error:
             at = self.settings.base_url or "OpenAI"
             raise CallError(f"no reply from {at} ({describe(error)}); run again to go on. {self._kept()}") from None

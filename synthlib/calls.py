@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 VERSION = 1  # of exported lines
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 Kind = Literal["text", "refusal", "empty", "cut_off"]
 
 
@@ -44,7 +46,7 @@ class Question:
         >>> Question.of({"model": "m", "replicate": "a"}) == Question.of({"replicate": "a", "model": "m"})
         True
         """
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        text = _CANONICAL.encode(values)
         return cls(values, text, hashlib.sha256(text.encode()).hexdigest())
 
 

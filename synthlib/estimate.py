@@ -60,6 +60,8 @@ def estimate_profile(path: Path) -> str:
         return "USD 0: the texts are replayed, no model is asked."
     llm = Llm(**asked[0].llm)
     price, tables, wording = load_price(llm.model, llm.base_url), [], load_wording()
+    if price is not None and llm.mode == "batch":
+        price = price.in_batch()
     for p in asked:
         brief = make_brief(load_task(p.task), p, wording=wording)
         shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}

@@ -19,6 +19,7 @@ from synthlib.calls import Answer, Question, make_answer, read_completion
 from synthlib.prices import bound_tokens, estimate_tokens, load_price
 from synthlib.provider import (
     describe,
+    describe_refusal,
     is_unconnected,
     is_worth_another,
     open_client,
@@ -127,7 +128,7 @@ class Asker(Asking):
                 body = await self._post(question)
             content = read_completion(body)
         except openai.APIStatusError as error:
-            await self._give_up(question, redact(error.message), maybe_paid=False)
+            await self._give_up(question, describe_refusal(error), maybe_paid=False)
             raise self._refusal(error, started) from None
         except (openai.APIConnectionError, TimeoutError, ValueError) as error:
             reason, unconnected = describe(error), is_unconnected(error)
@@ -156,7 +157,7 @@ class Asker(Asking):
 
     def _refusal(self, error: openai.APIStatusError, sent_at: float) -> Exception:
         """Return what to raise for an HTTP error: worth another try or not."""
-        after, reason = retry_after(error.response.headers), redact(error.message)
+        after, reason = retry_after(error.response.headers), describe_refusal(error)
         if error.status_code == 429:
             self.gate.refused(sent_at, min(after, MOST_PATIENCE))
         if after > MOST_PATIENCE:

@@ -66,6 +66,14 @@ def describe(error: BaseException) -> str:
     return f"{type(cause).__name__}: {redact(str(cause))}"
 
 
+def describe_refusal(error: openai.APIStatusError) -> str:
+    """Return what a server says against a request, without the key; its whole reply where it names no reason."""
+    message = error.message
+    if error.body is None or message == f"Error code: {error.status_code}":
+        message = f"{message}: {error.response.text[:300]}"
+    return redact(message)
+
+
 def is_unconnected(error: BaseException) -> bool:
     """Return whether a call failed before there was a connection: nothing can have been paid."""
     return any(

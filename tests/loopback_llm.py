@@ -44,6 +44,8 @@ def write_answer(body: dict, number: int, fault: str) -> dict:
         message |= {"content": None, "refusal": "I will not."}
     if fault in ("blank", "filter"):
         message["content"], finish = "  ", "content_filter" if fault == "filter" else "stop"
+    if fault.startswith("says "):
+        message["content"] = fault[5:]
     if fault == "cut off":
         finish = "length"
     tokens = sum(len(m["content"].split()) for m in body["messages"])
@@ -144,7 +146,8 @@ def serve_llm(
     """Yield address and ledger of a server whose request ``number`` (from 1) meets ``fault(number, body)``.
 
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
-    no choice, no usage, key in answer, key in error; "" is none. ``seconds`` is how long an answer or a batch takes.
+    no choice, no usage, "says " and a text, key in answer, key in error; "" is none. ``seconds`` is how
+    long an answer or a batch takes.
     Faults of a batch, by its number: see :mod:`loopback_batches`; its lines meet ``fault`` as online calls do.
     """
     server = Server(("127.0.0.1", 0), Handler)

@@ -1,4 +1,4 @@
-"""A real OpenAI-compatible server (transformers serve) with a tiny model, asked by the real client through the engine."""
+"""A real OpenAI-compatible server, transformers serve, with a tiny model: asked by the real client."""
 
 import os
 import socket
