@@ -12,7 +12,12 @@ import tempfile
 import time
 
 os.environ |= {"TELEMETRY_ENABLED": "0", "CURATOR_VIEWER": "0", "CURATOR_DISABLE_CACHE": "1", "OPENAI_API_KEY": "none"}
-os.environ |= {"CURATOR_CACHE_DIR": tempfile.mkdtemp(), "HF_HUB_OFFLINE": "1", "CURATOR_DISABLE_RICH_DISPLAY": "1"}
+os.environ |= {
+    "CURATOR_CACHE_DIR": tempfile.mkdtemp(),
+    "HF_HUB_OFFLINE": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "CURATOR_DISABLE_RICH_DISPLAY": "1",
+}
 
 
 def main(port: int, concurrency: int, n_calls: int) -> None:
