@@ -101,7 +101,8 @@ def measure(command: list[str], latency: float, limit: int) -> tuple[float, floa
     serving = [sys.executable, str(HERE / "loopback_timed.py"), str(latency), str(limit)]
     with subprocess.Popen(serving, stdout=subprocess.PIPE, text=True) as server:
         try:
-            command = [part.replace("PORT", server.stdout.readline().strip()) for part in command]
+            port = server.stdout.readline().strip()
+            command = [part.replace("PORT", port) for part in command]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         finally:
             server.kill()
