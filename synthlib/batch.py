@@ -31,7 +31,7 @@ from synthlib.writer import spare_bytes
 
 TRIES = 4  # batches that a question may be part of, and tries of a request about one
 FIRST_POLL, LONGEST_POLL = 1.0, 60.0  # seconds between looks at a batch
-SECOND_LOOK = 5.0  # seconds until one that was perhaps handed in must be listed
+SECOND_LOOK = 15.0  # seconds until one that was perhaps handed in when its process died must be listed
 _OVER = ("completed", "failed", "expired", "cancelled")
 
 

@@ -36,7 +36,7 @@ def run_child(url: str, n_per_label: int, mode: str) -> None:
     asked |= {"labels": "mixed", "texts_per_conversation": 4, "asks_per_text": 2, "concurrency": CONCURRENCY}
     asked["mode"] = mode
     batch.FIRST_POLL = batch.LONGEST_POLL = 0.01
-    batch.SECOND_LOOK = 0.2
+    batch.SECOND_LOOK = 1.5
     brief = Brief(load_task("sms_spam"), load_wording(), {}, 3)
     corpus, ledger = live.ask(brief, Llm(**asked, timeout_seconds=20.0), settings=SETTINGS, n_per_label=n_per_label)
     print(json.dumps({"texts": len(corpus), "distinct": corpus["text"].nunique(), "new": int(ledger["new"].sum())}))
