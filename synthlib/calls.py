@@ -4,12 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-VERSION = 1  # of the store and of exported lines
+if TYPE_CHECKING:
+    from synthlib.backends import Asked
+    from synthlib.prices import Price
+
+VERSION = 1  # of exported lines
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 Kind = Literal["text", "refusal", "empty", "cut_off", "off_format"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is put to a model.
+
+    Attributes
+    ----------
+    values : dict
+        Everything that decides the answer: model, messages, sampling parameters and replicate.
+    text : str
+        The same as JSON; equal questions have equal text.
+    key : str
+        The sha256 of ``text``.
+    """
+
+    values: dict[str, Any]
+    text: str
+    key: str
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Return the question that has these values.
+
+        Examples
+        --------
+        >>> Question.of({"model": "m", "replicate": "a"}) == Question.of({"replicate": "a", "model": "m"})
+        True
+        """
+        text = _CANONICAL.encode(values)
+        return cls(values, text, hashlib.sha256(text.encode()).hexdigest())
+
+
+def make_question(settings: Asked, messages: Sequence[dict[str, str]], *, model: str, replicate: str) -> Question:
+    """Return the question that messages are under a model's settings; ``replicate`` tells apart equal ones."""
+    values = {"model": model, "messages": list(messages), "replicate": replicate}
+    values |= {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
+    if settings.top_p is not None:
+        values["top_p"] = settings.top_p
+    return Question.of(values)
 
 
 @dataclass(frozen=True)
@@ -30,7 +77,7 @@ class Answer:
     cost_usd : float or None
         None where price or usage is unknown.
     seconds : float
-        From sending to the whole answer.
+        From sending to the whole answer; of a batch, from handing it in to its end.
     served_by : str or None
         The model's name as the server gave it.
     asked_at : str
@@ -54,23 +101,50 @@ class Answer:
 ANSWER_FIELDS = tuple(field.name for field in fields(Answer))
 
 
-def question_key(question: dict[str, Any]) -> str:
-    """Return the sha256 of everything that decides an answer: model, messages, sampling parameters and replicate.
+def read_completion(body: str) -> dict[str, Any]:
+    """Return a chat completion from its JSON.
 
-    Examples
-    --------
-    >>> question_key({"model": "m", "replicate": "a"}) == question_key({"replicate": "a", "model": "m"})
-    True
+    Raises
+    ------
+    ValueError
+        It is no JSON, or has no list of choices.
     """
-    return hashlib.sha256(canonical(question).encode()).hexdigest()
+    content = json.loads(body)
+    if not isinstance(content, dict) or not isinstance(content.get("choices"), list):
+        raise ValueError(f"the reply has no choices: {body[:200]!r}")
+    return content
 
 
-def canonical(question: dict[str, Any]) -> str:
-    """Return a question as JSON: equal questions give equal text."""
-    return json.dumps(question, sort_keys=True, separators=(",", ":"))
+def make_answer(content: dict[str, Any], *, raw: str, price: Price | None, seconds: float, asked_at: str) -> Answer:
+    """Return the answer that a chat completion holds; ``raw`` is its JSON as it came."""
+    choice = (content["choices"] or [{}])[0]
+    message, usage = choice.get("message") or {}, content.get("usage") or {}
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    said = message.get("content")
+    text = said.encode("utf-8", "replace").decode().strip() if isinstance(said, str) else ""
+    return Answer(
+        text=text,
+        kind=_kind(choice.get("finish_reason"), message.get("refusal"), text),
+        finish_reason=choice.get("finish_reason"),
+        prompt_tokens=counts[0],
+        answer_tokens=counts[1],
+        cost_usd=None if price is None or None in counts else price.cost(*counts),
+        seconds=round(seconds, 3),
+        served_by=content.get("model"),
+        asked_at=asked_at,
+        raw=raw,
+    )
 
 
-def read_line(line: str, origin: str) -> tuple[dict[str, Any], Answer]:
+def _kind(finish_reason: str | None, refusal: str | None, text: str) -> Kind:
+    if refusal or finish_reason == "content_filter":
+        return "refusal"
+    if finish_reason == "length":
+        return "cut_off"
+    return "text" if text else "empty"
+
+
+def read_line(line: str, origin: str) -> tuple[Question, Answer]:
     """Return question and answer of an exported line.
 
     Raises
@@ -80,11 +154,12 @@ def read_line(line: str, origin: str) -> tuple[dict[str, Any], Answer]:
     """
     try:
         row = json.loads(line)
-        version, key, question, answer = row["version"], row["key"], row["question"], Answer(**row["answer"])
+        version, key, values, answer = row["version"], row["key"], row["question"], Answer(**row["answer"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{origin}: not an exported call: {error!r}") from None
     if version != VERSION:
         raise ValueError(f"{origin}: of version {version}; this program reads version {VERSION}")
-    if question_key(question) != key:
+    question = Question.of(values)
+    if question.key != key:
         raise ValueError(f"{origin}: the key is not that of the question; the line has been changed")
     return question, answer

@@ -84,7 +84,7 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
 
 def _generate(options: argparse.Namespace) -> int:
     from synthlib import produce
-    from synthlib.llm import CallError
+    from synthlib.asking import CallError
     from synthlib.prompts import clean
 
     given = {name: getattr(options, name) for name in ("n_per_label", "output", "yes")}

@@ -24,7 +24,7 @@ from synthlib.settings import SHOWING_SETTINGS
 from synthlib.tasks import Task, Wording
 
 if TYPE_CHECKING:
-    from synthlib.llm import Asker
+    from synthlib.asking import Asking
 
 OUTLINE_WORDS = 50  # of a summary and a sentence, as a rule of thumb
 JSON_TOKENS = 15  # around a candidate in its list
@@ -184,7 +184,12 @@ def with_outline(request: Request, outline: Mapping[str, str]) -> Request:
 
 
 async def hold(
-    conversation: Conversation, asker: Asker, *, brief: Brief, texts: Mapping[str, str], tell: Callable[[Outcome], None]
+    conversation: Conversation,
+    asker: Asking,
+    *,
+    brief: Brief,
+    texts: Mapping[str, str],
+    tell: Callable[[Outcome], None],
 ) -> None:
     """Hold a conversation; ``tell`` is given the outcome of each request as it comes.
 
@@ -211,7 +216,7 @@ async def hold(
 class _Asked:
     """What has been asked for one request, and all answers so far."""
 
-    def __init__(self, asker: Asker, request: Request, brief: Brief) -> None:
+    def __init__(self, asker: Asking, request: Request, brief: Brief) -> None:
         self.asker, self.answers, self.n_new = asker, [], 0
         self.name = f"{brief.seed}/{brief.task.name}/{request.setting}/{request.label}/{request.n}"
 
@@ -242,9 +247,9 @@ def _read_texts(request: Request, brief: Brief, answer: str) -> list[tuple[Reque
 
 
 async def hold_all(
-    conversations: Sequence[Conversation], asker: Asker, *, brief: Brief, tell: Callable[[Outcome], None]
+    conversations: Sequence[Conversation], asker: Asking, *, brief: Brief, tell: Callable[[Outcome], None]
 ) -> None:
-    """Hold conversations side by side, as many as the asker may have calls in flight.
+    """Hold conversations side by side, as many as are worth it to the asker.
 
     At the first error nothing more is sent; the answers in flight are waited for and kept, then it is raised.
     """
@@ -260,7 +265,7 @@ async def hold_all(
                 return await asker.stop(error)
 
     async with asker:
-        await asyncio.gather(*(work() for _ in range(asker.settings.concurrency)))
+        await asyncio.gather(*(work() for _ in range(min(asker.width, len(conversations)))))
     if asker.error is not None:
         raise asker.error
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from synthlib import paths
-from synthlib.backends import Llm
+from synthlib.backends import MODELS, Llm
 from synthlib.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.generate import make_brief
 from synthlib.ledger import say_usd
 from synthlib.params import Generate
-from synthlib.prices import Price, load_price
+from synthlib.prices import Price, find_price
 from synthlib.runner.profiles import expand, load_profile
 from synthlib.tasks import load_task, load_wording
 
@@ -72,8 +72,10 @@ def estimate_cells(cells: Sequence[Generate]) -> str:
     asked = [p for p in cells if p.backend != "released"]
     if not asked:
         return "USD 0: the texts are replayed, no model is asked."
-    llm = Llm(**asked[0].llm)
-    price, tables, wording = load_price(llm.model, llm.base_url), [], load_wording()
+    llm = MODELS[asked[0].backend](**asked[0].llm)
+    if not isinstance(llm, Llm):
+        return f"USD 0: the model runs here, from {llm.model}."
+    price, tables, wording = find_price(llm), [], load_wording()
     for p in asked:
         brief = make_brief(load_task(p.task), p, wording=wording)
         shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}

@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from synthlib import data, features
-from synthlib.backends import Llm
+from synthlib.backends import MODELS
 from synthlib.compliance import find_rules
 from synthlib.conversations import Brief, with_outline
 from synthlib.draws import draw_request
@@ -40,9 +40,9 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     if p.backend == "released":
         corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
         return corpus, count_replayed(corpus)
-    from synthlib import live  # imports openai
+    from synthlib import live  # imports openai or torch
 
-    brief, llm = make_brief(task, p, wording=wording), Llm(**p.llm)
+    brief, llm = make_brief(task, p, wording=wording), MODELS[p.backend](**p.llm)
 
     def ask(settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         return live.ask(brief, llm, settings=settings, n_per_label=n_per_label)

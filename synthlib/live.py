@@ -6,26 +6,31 @@ import asyncio
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pandas as pd
 
 from synthlib import ledger, paths
-from synthlib.backends import Llm
+from synthlib.asking import Asking, CallError
+from synthlib.backends import Asked, Local
 from synthlib.conversations import Brief, Conversation, Outcome, check_room, hold_all, plan
-from synthlib.llm import Asker, CallError
+from synthlib.prices import find_price
 from synthlib.progress import Progress, find_log
 from synthlib.prompts import render
-from synthlib.rate import StoppedError
 from synthlib.store import Store
 
 MOST_MISSING = 0.1  # share of a label's texts that may stay without a sound answer
 
 
-def ask(brief: Brief, llm: Llm, *, settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return texts that a model writes now, but for those that the store holds already, and what they cost.
 
     An interrupt (Ctrl-C) waits for the answers in flight and keeps them.
+
+    Parameters
+    ----------
+    llm : Llm or Local
+        Which model is asked, and how.
 
     Returns
     -------
@@ -38,7 +43,9 @@ def ask(brief: Brief, llm: Llm, *, settings: Sequence[str], n_per_label: int) ->
         A request cannot be drawn, max_tokens is too small for a list of candidates, max_usd is set for a model of
         unknown price, or more than a tenth of a label's texts are missing.
     CallError, OSError
-        See :meth:`synthlib.llm.Asker.ask`. All answers so far are kept.
+        See :meth:`synthlib.asking.Asking.ask`. All answers so far are kept.
+    KeyboardInterrupt
+        Says how many answers are kept.
     """
     shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
     conversations = plan(brief, settings, n_per_label=n_per_label, **shape)
@@ -52,10 +59,10 @@ def ask(brief: Brief, llm: Llm, *, settings: Sequence[str], n_per_label: int) ->
 class _Session:
     """One run over conversations, in a thread of its own: a notebook's own event loop is running already."""
 
-    def __init__(self, brief: Brief, llm: Llm, conversations: Sequence[Conversation]) -> None:
+    def __init__(self, brief: Brief, llm: Asked, conversations: Sequence[Conversation]) -> None:
         self.brief, self.llm, self.conversations = brief, llm, conversations
         self.outcomes: list[Outcome] = []
-        self.asker: Asker | None = None
+        self.asker: Asking | None = None
 
     def run(self) -> list[Outcome]:
         with ThreadPoolExecutor(1) as pool:
@@ -64,8 +71,9 @@ class _Session:
                 future.result()
             except KeyboardInterrupt:
                 if self.asker is not None:
-                    self.asker.error, self.asker.gate.stopped = StoppedError("interrupted"), True
-                raise
+                    self.asker.interrupt()
+                wait([future])
+                raise KeyboardInterrupt(self._say_kept()) from None
             except CallError as error:  # what it says is enough
                 raise error.with_traceback(None) from None
         return self.outcomes
@@ -78,11 +86,15 @@ class _Session:
                     "lost, and they may have been paid: they count against the limits at the most they can have cost",
                     stacklevel=2,
                 )
-            self.asker = Asker(self.llm, store)
             log = find_log(self.llm.store, self.brief.task.name)
-            shown = {"price": self.asker.price, "log": log, "model": self.llm.model}
+            shown = {"price": find_price(self.llm), "log": log, "model": self.llm.model}
             with Progress(self.brief, self.conversations, **shown) as progress:
+                self.asker = open_asking(self.llm, store, say=progress.tell_stand)
                 asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=self._teller(progress)))
+
+    def _say_kept(self) -> str:
+        n_texts = sum(outcome.answers[-1].kind == "text" for outcome in self.outcomes)
+        return f"interrupted: {n_texts} texts are kept in {self.llm.store}.sqlite; run again to go on"
 
     def _teller(self, progress: Progress) -> Callable[[Outcome], None]:
         def tell(outcome: Outcome) -> None:
@@ -90,6 +102,24 @@ class _Session:
             progress.tell(outcome)
 
         return tell
+
+
+def open_asking(llm: Asked, store: Store, *, say: Callable[[str], None]) -> Asking:
+    """Return what asks a model; ``say`` is told how work in bulk stands.
+
+    Raises
+    ------
+    ValueError, OSError
+        The settings do not suit the model: see the classes.
+    """
+    if isinstance(llm, Local):
+        from synthlib.local import LocalAsker  # imports torch
+
+        return LocalAsker(llm, store, say=say)
+    from synthlib.batch import BatchAsker
+    from synthlib.llm import Asker
+
+    return Asker(llm, store) if llm.mode == "online" else BatchAsker(llm, store, say=say)
 
 
 def _sort(outcomes: Sequence[Outcome], brief: Brief, settings: Sequence[str]) -> list[Outcome]:

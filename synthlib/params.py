@@ -23,13 +23,13 @@ from pydantic import (
     model_validator,
 )
 
-from synthlib.backends import Llm
+from synthlib.backends import MODELS
 from synthlib.scoring import Scoring
 from synthlib.settings import RELEASED_SETTINGS, SHOWING_SETTINGS, Setting, TrainingSource
 from synthlib.tasks import find_file
 
 Source = Literal["features", "folder", "hub"]
-Backend = Literal["released", "openai"]
+Backend = Literal["released", "openai", "local"]
 SHIPPED_ROWS = 2000  # real training rows a task in data/features
 
 
@@ -98,8 +98,9 @@ def _checked_scoring(values: dict[str, Any]) -> dict[str, Any]:
 class Generate(Params):
     """02_generate: the synthetic texts of one task, and what came back.
 
-    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, and is empty otherwise.
-    ``scoring`` holds those of :class:`synthlib.scoring.Scoring`, or is empty: then nothing is scored while texts come.
+    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, those of
+    :class:`synthlib.backends.Local` where it is local, and is empty otherwise. ``scoring`` holds those of
+    :class:`synthlib.scoring.Scoring`, or is empty: then nothing is scored while texts come.
     """
 
     task: TaskName
@@ -118,8 +119,8 @@ class Generate(Params):
     @field_validator("llm")
     @classmethod
     def _llm_suits_the_backend(cls, llm: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.data.get("backend") == "openai":
-            check(Llm, llm)
+        if model := MODELS.get(info.data.get("backend")):
+            check(model, llm)
         elif llm:
             raise ValueError("must be empty where backend is 'released': no model is asked")
         return llm

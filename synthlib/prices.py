@@ -8,6 +8,7 @@ from datetime import date
 
 import yaml
 
+from synthlib.backends import Asked, Llm
 from synthlib.paths import PARAMS
 
 CHARACTERS_PER_TOKEN = 4  # OpenAI's rule of thumb for English
@@ -18,11 +19,15 @@ MOST_TOKENS_PER_MESSAGE = 16
 
 @dataclass(frozen=True)
 class Price:
-    """USD for a million tokens of prompt and of answer, and the day it was noted."""
+    """USD for a million tokens of prompt and of answer, and the day it was noted.
+
+    ``batch_share`` is the part of it that is paid in a batch; None: unknown.
+    """
 
     prompt_usd: float
     answer_usd: float
     noted: date
+    batch_share: float | None = None
 
     def cost(self, prompt_tokens: int, answer_tokens: int) -> float:
         """Return what a call costs in USD.
@@ -34,14 +39,40 @@ class Price:
         """
         return (prompt_tokens * self.prompt_usd + answer_tokens * self.answer_usd) / 1e6
 
+    def in_batch(self) -> Price | None:
+        """Return the price of calls in a batch; None where it is unknown.
+
+        Examples
+        --------
+        >>> Price(0.5, 1.5, date(2026, 1, 1), 0.5).in_batch().cost(2000, 1000)
+        0.00125
+        """
+        free = self.prompt_usd == self.answer_usd == 0
+        share = 1.0 if free else self.batch_share
+        if share is None:
+            return None
+        return Price(self.prompt_usd * share, self.answer_usd * share, self.noted, share)
+
+
+FREE = Price(0.0, 0.0, date.min, 1.0)  # of a model that runs here
+
 
 def load_price(model: str, base_url: str | None) -> Price | None:
     """Return the price of a model at an address from params/prices.yaml; None where it is unknown."""
     listed = yaml.safe_load((PARAMS / "prices.yaml").read_text(encoding="utf-8"))
     for row in listed:
         if (row["model"], row["base_url"]) == (model, base_url):
-            return Price(float(row["prompt_usd"]), float(row["answer_usd"]), row["noted"])
+            share = row.get("batch", {}).get("share")
+            return Price(float(row["prompt_usd"]), float(row["answer_usd"]), row["noted"], share)
     return None
+
+
+def find_price(llm: Asked) -> Price | None:
+    """Return the price of the calls that settings make: in a batch, of a model that runs here; None: unknown."""
+    if isinstance(llm, Llm):
+        price = load_price(llm.model, llm.base_url)
+        return price and price.in_batch() if llm.mode == "batch" else price
+    return FREE
 
 
 def estimate_tokens(messages: Sequence[Mapping[str, str]]) -> int:

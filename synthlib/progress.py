@@ -104,6 +104,10 @@ class Progress:
         if self.bar.n // LOG_TEXTS > (self.bar.n - request.n_texts) // LOG_TEXTS or now - self.logged >= LOG_SECONDS:
             self._write("progress")
 
+    def tell_stand(self, stand: str) -> None:
+        """Show how work in bulk stands (batches handed in, texts being written here)."""
+        self.bar.set_description_str(f"{self.names['task']}, {stand}")
+
     def say(self) -> str:
         """Return the line for a person: rate, money so far and in the end, broken answers, time left."""
         now, rate, left = self.measure(), "", ""

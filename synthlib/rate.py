@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 
 SHRINK = 0.75  # of the calls in flight, at a burst of "too many requests"
-GROW_AFTER = 25  # answers in a row for one more
-LONGEST_NAP = 0.25  # seconds between looks at whether to stop
+NEAR = 0.95  # of what was refused: up to here growth is quick, beyond it is a probe
+GROW_QUICKLY_AFTER = 2  # answers for one call more
+GROW_AFTER = 25
 BURST = 1.0  # seconds of a limit per minute that may be caught up with
 
 
@@ -17,10 +19,11 @@ class StoppedError(Exception):
 
 
 class Gate:
-    """Lets calls through.
+    """Lets calls through, in the order in which they come.
 
-    Additive increase, multiplicative decrease: a burst of refusals ("too many requests") cuts the calls in flight to
-    three quarters, once; every 25 answers in a row allow one more, up to ``concurrency``.
+    A burst of refusals ("too many requests") cuts the calls in flight to three quarters, once. Answers let them grow
+    again, up to ``concurrency``: quickly to nearly where they were refused, one for every second answer; from there by
+    probes, one for as many answers as there are calls in flight, 25 at least.
 
     Parameters
     ----------
@@ -34,21 +37,29 @@ class Gate:
     limit : float
         Calls in flight that are allowed now, at least 1.
     stopped : bool
-        Set it, and every waiting call raises :class:`StoppedError`.
+        Whether :meth:`stop` was called.
 
     References
     ----------
-    Chiu & Jain (1989), Analysis of the increase and decrease algorithms for congestion avoidance.
+    Chiu & Jain (1989), Analysis of the increase and decrease algorithms for congestion avoidance. Ha, Rhee & Xu (2008),
+    CUBIC, section 3 (quick return to where the last loss was, then probing).
     """
 
     def __init__(self, concurrency: int, *, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
         self.concurrency, self.limit = concurrency, float(concurrency)
         self.requests_per_minute = requests_per_minute or math.inf
         self.tokens_per_minute = tokens_per_minute or math.inf
-        self.stopped = False
+        self._stop = asyncio.Event()
+        self._waiting: deque[tuple[asyncio.Future, int]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._in_flight, self._in_a_row = 0, 0
         self._next = self._paused_until = self._last_cut = 0.0
-        self._freed = asyncio.Condition()
+        self._refused_at = math.inf  # calls in flight when it was last too many
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._stop.is_set()
 
     async def enter(self, n_tokens: int) -> None:
         """Wait until a call of so many tokens may go.
@@ -56,28 +67,30 @@ class Gate:
         Raises
         ------
         StoppedError
-            ``stopped`` was set.
+            :meth:`stop` was called.
         """
-        async with self._freed:
-            while self._in_flight >= max(1, int(self.limit)) and not self.stopped:
-                await self._freed.wait()
-            self._in_flight += 1
+        if self.stopped:
+            raise StoppedError
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, n_tokens))
+        self._let_through()
         try:
-            await self._keep_pace(n_tokens)
-        except BaseException:
-            await self.leave()
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
             raise
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Say that a call that entered is over."""
-        async with self._freed:
-            self._in_flight -= 1
-            self._freed.notify_all()
+        self._in_flight -= 1
+        self._let_through()
 
     def succeeded(self) -> None:
         """Count an answer."""
         self._in_a_row += 1
-        if self._in_a_row >= GROW_AFTER:
+        quick = self.limit < NEAR * self._refused_at
+        if self._in_a_row >= (GROW_QUICKLY_AFTER if quick else max(GROW_AFTER, self.limit)):
             self._in_a_row, self.limit = 0, min(self.concurrency, self.limit + 1)
 
     def refused(self, sent_at: float, retry_after: float) -> None:
@@ -93,26 +106,40 @@ class Gate:
         self._in_a_row = 0
         self._paused_until = max(self._paused_until, time.monotonic() + retry_after)
         if sent_at >= self._last_cut:
+            self._refused_at = self.limit
             self._last_cut, self.limit = time.monotonic(), max(1.0, self.limit * SHRINK)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep; wake early with StoppedError if ``stopped`` is set."""
-        end = time.monotonic() + seconds
-        while not self.stopped and (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, LONGEST_NAP))
-        if self.stopped:
-            raise StoppedError
+        """Sleep; wake early with StoppedError if stopped."""
+        try:
+            await asyncio.wait_for(self._stop.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return
+        raise StoppedError
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Let nothing more through; calls in flight are not touched."""
-        async with self._freed:
-            self.stopped = True
-            self._freed.notify_all()
+        self._stop.set()
+        while self._waiting:
+            turn, _ = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(StoppedError())
 
-    async def _keep_pace(self, n_tokens: int) -> None:
-        spacing = 60 * max(1 / self.requests_per_minute, n_tokens / self.tokens_per_minute)  # seconds
-        turn = max(self._next, time.monotonic() - BURST)
-        self._next = turn + spacing
-        await self.sleep(turn - time.monotonic())
-        while (left := self._paused_until - time.monotonic()) > 0:
-            await self.sleep(left)
+    def _let_through(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting and self._in_flight < max(1, int(self.limit)):
+            turn, n_tokens = self._waiting[0]
+            if turn.done():  # its task was cancelled
+                self._waiting.popleft()
+                continue
+            now = time.monotonic()
+            start = max(self._next, now - BURST)
+            if (left := max(start, self._paused_until) - now) > 0:
+                self._timer = turn.get_loop().call_later(left, self._let_through)
+                return
+            self._next = start + 60 * max(1 / self.requests_per_minute, n_tokens / self.tokens_per_minute)
+            self._waiting.popleft()
+            self._in_flight += 1
+            turn.set_result(None)

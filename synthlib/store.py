@@ -3,7 +3,8 @@
 A SQLite file in WAL mode. What is committed survives the death of the process; if the machine itself loses power, the
 last moments may be lost. A row's state says what is known of it:
 
-- ``sent``: on its way. Found so at the next start, its process died; it may have been paid, and is asked again.
+- ``sent``: on its way. Found so at the next start, its process died; it may have been paid, and is asked again. Where
+  it is part of a batch (:mod:`synthlib.batches`), the batch goes on and is taken up again.
 - ``unanswered``: every send so far failed; asked again.
 - ``done``: the answer is here, broken ones among them; never asked again.
 
@@ -19,27 +20,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from filelock import FileLock
 
-from synthlib.calls import ANSWER_FIELDS, VERSION, Answer, canonical, question_key, read_line
+from synthlib.calls import ANSWER_FIELDS, VERSION, Answer, Question, read_line
+from synthlib.schema import connect
 
-_SCHEMA = f"""
-CREATE TABLE calls (
-    key TEXT PRIMARY KEY, question TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
-    sends INTEGER NOT NULL, reserved_usd REAL NOT NULL,
-    text TEXT, kind TEXT, finish_reason TEXT, prompt_tokens INTEGER, answer_tokens INTEGER, cost_usd REAL,
-    seconds REAL, served_by TEXT, asked_at TEXT, raw TEXT
-);
-CREATE INDEX by_state ON calls (owner, state) WHERE state = 'sent';
-CREATE TABLE totals (
-    sends INTEGER NOT NULL, spent_usd REAL NOT NULL, reserved_usd REAL NOT NULL, lost_usd REAL NOT NULL,
-    n_lost INTEGER NOT NULL
-);
-INSERT INTO totals VALUES (0, 0, 0, 0, 0);
-PRAGMA user_version = {VERSION};
-"""
+Limit = Literal["max_usd", "max_calls"]
+_COLUMNS = ", ".join(ANSWER_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -84,6 +73,8 @@ class Store:
     ------
     ValueError
         The file is no store, or one of another version.
+    OSError
+        It cannot be written.
     """
 
     def __init__(self, path: Path, owner: str) -> None:
@@ -92,7 +83,7 @@ class Store:
         self._lock = FileLock(path.with_suffix(f".{owner}.lock"))
         self._lock.acquire()
         try:
-            self._db = _open(path)
+            self._db, self._reader = connect(path), connect(path)
             self.n_interrupted = self._settle()
         except BaseException:
             self._lock.release()
@@ -102,19 +93,19 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._reader.close()
         self._db.close()
         self._lock.release()
 
     def find(self, key: str) -> Answer | None:
         """Return the answer to a question, or None where there is none yet."""
-        row = self._db.execute(
-            f"SELECT {', '.join(ANSWER_FIELDS)} FROM calls WHERE key = ? AND state = 'done'", (key,)
-        ).fetchone()
+        found = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ? AND state = 'done'", (key,))
+        row = found.fetchone()
         return Answer(*row) if row else None
 
     def reserve(
-        self, question: dict[str, Any], *, bound_usd: float, max_usd: float | None, max_calls: int | None
-    ) -> Literal["max_usd", "max_calls"] | None:
+        self, question: Question, *, bound_usd: float, max_usd: float | None, max_calls: int | None
+    ) -> Limit | None:
         """Note that a question is about to be sent, and set aside what it may cost; return the limit that forbids it.
 
         Parameters
@@ -127,14 +118,14 @@ class Store:
         OSError
             Nothing can be written; do not send.
         """
-        with self._transaction():
-            totals = self.totals()
+        with self.transaction():
+            totals = _sum_up(self._db)
             if max_calls is not None and totals.sends >= max_calls:
                 return "max_calls"
             committed = totals.spent_usd + totals.reserved_usd + totals.lost_usd
             if max_usd is not None and committed + bound_usd > max_usd:
                 return "max_usd"
-            row = (question_key(question), canonical(question), self.owner, bound_usd)
+            row = (question.key, question.text, self.owner, bound_usd)
             self._db.execute(
                 "INSERT INTO calls (key, question, owner, state, sends, reserved_usd) VALUES (?, ?, ?, 'sent', 1, ?) "
                 "ON CONFLICT (key) DO UPDATE SET state = 'sent', sends = sends + 1, owner = excluded.owner, "
@@ -146,33 +137,36 @@ class Store:
 
     def record(self, key: str, answer: Answer) -> None:
         """Keep the answer to a question that was reserved; it is on disk when this returns."""
-        with self._transaction():
+        with self.transaction():
             bound = self._release(key)
             spent = bound if answer.cost_usd is None else answer.cost_usd
             self._db.execute("UPDATE totals SET spent_usd = spent_usd + ?", (spent,))
             self._db.execute(
-                f"UPDATE calls SET state = 'done', {', '.join(f'{name} = ?' for name in ANSWER_FIELDS)} WHERE key = ?",
+                f"UPDATE calls SET state = 'done', error = NULL, {', '.join(f'{name} = ?' for name in ANSWER_FIELDS)} "
+                "WHERE key = ?",
                 (*(getattr(answer, name) for name in ANSWER_FIELDS), key),
             )
 
-    def give_up(self, key: str, *, maybe_paid: bool) -> None:
+    def give_up(self, key: str, *, maybe_paid: bool, error: str) -> None:
         """Note that a send brought no answer; ``maybe_paid`` says whether one may have been written and billed."""
-        with self._transaction():
+        with self.transaction():
             bound = self._release(key)
             if maybe_paid:
                 self._db.execute("UPDATE totals SET lost_usd = lost_usd + ?, n_lost = n_lost + 1", (bound,))
-            self._db.execute("UPDATE calls SET state = 'unanswered' WHERE key = ?", (key,))
+            self._db.execute(
+                "UPDATE calls SET state = 'unanswered', batch = NULL, error = ? WHERE key = ?", (error, key)
+            )
 
     def totals(self) -> Totals:
         """Return what all sends came to."""
-        return Totals(*self._db.execute("SELECT * FROM totals").fetchone())
+        return _sum_up(self._reader)
 
     def export(self, path: Path) -> int:
         """Write all answers as JSON lines (key, question, answer), and return how many there are."""
-        names = ", ".join(("key", "question", *ANSWER_FIELDS))
+        names = f"key, question, {_COLUMNS}"
         temporary, n = path.with_name(f"{path.name}.tmp"), 0
         with temporary.open("w", encoding="utf-8") as file:
-            for key, question, *values in self._db.execute(
+            for key, question, *values in self._reader.execute(
                 f"SELECT {names} FROM calls WHERE state = 'done' ORDER BY rowid"
             ):
                 answer = dict(zip(ANSWER_FIELDS, values, strict=True))
@@ -191,35 +185,33 @@ class Store:
             A line is damaged, of another version, or its key is not that of its question; nothing has been taken in.
         """
         n = 0
-        with self._transaction(), path.open(encoding="utf-8") as file:
+        with self.transaction(), path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 question, answer = read_line(line, f"{path}, line {number}")
-                row = (question_key(question), canonical(question), *asdict(answer).values())
+                row = (question.key, question.text, *asdict(answer).values())
                 n += self._db.execute(
-                    f"INSERT INTO calls (key, question, {', '.join(ANSWER_FIELDS)}, owner, state, sends, reserved_usd) "
+                    f"INSERT INTO calls (key, question, {_COLUMNS}, owner, state, sends, reserved_usd) "
                     f"VALUES ({', '.join('?' * len(row))}, 'import', 'done', 0, 0) ON CONFLICT (key) DO NOTHING",
                     row,
                 ).rowcount
         return n
 
-    def _settle(self) -> int:
-        keys = self._db.execute("SELECT key FROM calls WHERE state = 'sent' AND owner = ?", (self.owner,)).fetchall()
-        for (key,) in keys:
-            self.give_up(key, maybe_paid=True)
-        return len(keys)
-
-    def _release(self, key: str) -> float:
-        row = self._db.execute("SELECT reserved_usd FROM calls WHERE key = ? AND state = 'sent'", (key,)).fetchone()
-        self._db.execute("UPDATE calls SET reserved_usd = 0 WHERE key = ?", (key,))
-        self._db.execute("UPDATE totals SET reserved_usd = max(0, reserved_usd - ?)", row)
-        return row[0]
-
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection to write with; all or nothing of what the block writes is kept, inner blocks included.
+
+        Raises
+        ------
+        OSError
+            Nothing can be written.
+        """
+        if self._db.in_transaction:
+            yield self._db
+            return
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                yield self._db
                 self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:
@@ -229,26 +221,19 @@ class Store:
                 f"the store {self.path} cannot be written ({error}); what it holds is safe: make room, run again"
             ) from None
 
+    def _settle(self) -> int:
+        found = "SELECT key FROM calls WHERE state = 'sent' AND owner = ? AND batch IS NULL"
+        keys = self._db.execute(found, (self.owner,)).fetchall()
+        for (key,) in keys:
+            self.give_up(key, maybe_paid=True, error="the process that had sent it was killed")
+        return len(keys)
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=60)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("BEGIN IMMEDIATE")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-        if version == 0 and empty:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-        db.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise ValueError(f"{path} is no store of calls: {error}") from None
-    if version != VERSION and not (version == 0 and empty):
-        db.close()
-        raise ValueError(
-            f"{path} is a store of version {version}; this program reads version {VERSION}. Export it with the program "
-            "that wrote it (synthlib calls export) and import the file into a new store"
-        )
-    return db
+    def _release(self, key: str) -> float:
+        row = self._db.execute("SELECT reserved_usd FROM calls WHERE key = ? AND state = 'sent'", (key,)).fetchone()
+        self._db.execute("UPDATE calls SET reserved_usd = 0 WHERE key = ?", (key,))
+        self._db.execute("UPDATE totals SET reserved_usd = max(0, reserved_usd - ?)", row)
+        return row[0]
+
+
+def _sum_up(db: sqlite3.Connection) -> Totals:
+    return Totals(*db.execute("SELECT * FROM totals").fetchone())

@@ -1,6 +1,6 @@
 """Kill -9 a live run at random moments and start it again, until it ends; the server counts what was paid.
 
-``python tests/kill_live.py 20`` kills 20 times and prints the counts.
+``python tests/kill_live.py 20`` kills 20 times and prints the counts; ``... 20 batch`` does so with batches.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from loopback_llm import serve_llm
+from loopback_llm import Ledger, serve_llm
 
 CONCURRENCY = 8
 SETTINGS = ["zero_shot", "attributed"]
 TEXTS_PER_KILL = 40
 
 
-def run_child(url: str, n_per_label: int) -> None:
+def run_child(url: str, n_per_label: int, mode: str) -> None:
     """Ask for texts of sms_spam; SYNTHLIB_CALLS says where answers are kept."""
-    from synthlib import live
+    from synthlib import batch, live
     from synthlib.backends import Llm
     from synthlib.conversations import Brief
     from synthlib.tasks import load_task, load_wording
@@ -34,19 +34,23 @@ def run_child(url: str, n_per_label: int) -> None:
     limits = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "max_usd", "max_calls"))
     asked = {"store": "killed", "model": "toy", "base_url": url, "temperature": 1.0, "max_tokens": 50, **limits}
     asked |= {"labels": "mixed", "texts_per_conversation": 4, "asks_per_text": 2, "concurrency": CONCURRENCY}
+    asked["mode"] = mode
+    batch.FIRST_POLL = batch.LONGEST_POLL = 0.01
+    batch.SECOND_LOOK = 1.5
     brief = Brief(load_task("sms_spam"), load_wording(), {}, 3)
     corpus, ledger = live.ask(brief, Llm(**asked, timeout_seconds=20.0), settings=SETTINGS, n_per_label=n_per_label)
     print(json.dumps({"texts": len(corpus), "distinct": corpus["text"].nunique(), "new": int(ledger["new"].sum())}))
 
 
 def run_children() -> None:
-    """Fork a child for every line on stdin (address, n_per_label): say its process number, wait for its end, say so."""
+    """Fork a child for every line on stdin (address, n_per_label, mode): say its number, wait for its end, say so."""
+    import synthlib.batch
     import synthlib.live  # noqa: F401  the slow part of starting, once
 
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            run_child(line.split()[0], int(line.split()[1]))
+            run_child(line.split()[0], int(line.split()[1]), line.split()[2])
             sys.stdout.flush()
             os._exit(0)
         print(child, flush=True)
@@ -54,7 +58,7 @@ def run_children() -> None:
         print("ended", flush=True)
 
 
-def kill_at_random(folder: Path, n_kills: int, *, seed: int) -> dict:
+def kill_at_random(folder: Path, n_kills: int, *, seed: int, mode: str = "online") -> dict:
     """Return the counts after ``n_kills`` kills and a run to the end; SYNTHLIB_CALLS must be ``folder``.
 
     Returns
@@ -68,12 +72,12 @@ def kill_at_random(folder: Path, n_kills: int, *, seed: int) -> dict:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with serve_llm(seconds=0.03) as (url, witness), subprocess.Popen(command, **pipes) as parent:
         for kill in range(n_kills + 1):
-            n_before = len(witness.requests)
-            parent.stdin.write(f"{url} {n_per_label}\n")
+            n_before = count(witness)
+            parent.stdin.write(f"{url} {n_per_label} {mode}\n")
             parent.stdin.flush()
             child = int(parent.stdout.readline())
             if kill < n_kills:
-                while len(witness.requests) == n_before:
+                while count(witness) == n_before:
                     time.sleep(0.001)
                 time.sleep(rng.uniform(0, 0.2))
                 os.kill(child, signal.SIGKILL)
@@ -85,6 +89,11 @@ def kill_at_random(folder: Path, n_kills: int, *, seed: int) -> dict:
     counts = {"paid": witness.paid.total(), "in_flight": in_flight.total()}
     counts |= {"paid_again": (witness.paid - stored - in_flight).total(), "unpaid": (stored - witness.paid).total()}
     return json.loads(output) | counts
+
+
+def count(witness: Ledger) -> int:
+    """Return how many calls and files came to a server."""
+    return len(witness.requests) + len(witness.files)
 
 
 def read_calls(folder: Path, state: str) -> Counter:
@@ -101,4 +110,5 @@ if __name__ == "__main__":
     else:
         with tempfile.TemporaryDirectory() as made:
             os.environ["SYNTHLIB_CALLS"] = made
-            print(kill_at_random(Path(made), int(sys.argv[1]), seed=int(time.time())))
+            mode = (sys.argv[2:] or ["online"])[0]
+            print(kill_at_random(Path(made), int(sys.argv[1]), seed=int(time.time()), mode=mode))

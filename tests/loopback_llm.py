@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from loopback_batches import Batches
+
 STATUS = {"400": 400, "401": 401, "404": 404, "408": 408, "429": 429, "429 wait": 429, "500": 500, "503": 503}
 WORDS = "morning river train garden letter window music winter coffee silence laughter street dinner photo".split()
 
@@ -26,6 +28,8 @@ class Ledger:
     requests: list[dict] = field(default_factory=list)
     paid: Counter = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
+    files: dict[str, list[str]] = field(default_factory=dict)
+    batches: dict[str, dict] = field(default_factory=dict)
     in_flight: int = 0
     most_in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -40,6 +44,8 @@ def write_answer(body: dict, number: int, fault: str) -> dict:
         message |= {"content": None, "refusal": "I will not."}
     if fault in ("blank", "filter"):
         message["content"], finish = "  ", "content_filter" if fault == "filter" else "stop"
+    if fault.startswith("says "):
+        message["content"] = fault[5:]
     if fault == "cut off":
         finish = "length"
     tokens = sum(len(m["content"].split()) for m in body["messages"])
@@ -55,7 +61,16 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    @property
+    def batches(self):
+        return Batches(self)
+
+    def do_GET(self):
+        self.batches.get()
+
     def do_POST(self):
+        if not self.path.endswith("/chat/completions"):
+            return self.batches.post()
         ledger = self.server.ledger
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with ledger.lock:
@@ -89,6 +104,14 @@ class Handler(BaseHTTPRequestHandler):
             completion["choices"][0]["message"]["content"] = f"You are {self.headers['Authorization']}"
         return self.send(200, completion, wrong)
 
+    def send_text(self, text):
+        data = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def send(self, status, content, wrong):
         data = b"<html>upstream error</html>" if wrong == "no json" else json.dumps(content).encode()
         length = len(data)
@@ -121,15 +144,18 @@ def serve_llm(
     *,
     seconds: float = 0.0,
     say: Callable[[dict, int], str] | None = None,
+    batch_fault: Callable[[int], str] = lambda number: "",
 ) -> Iterator[tuple[str, Ledger]]:
     """Yield address and ledger of a server whose request ``number`` (from 1) meets ``fault(number, body)``.
 
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
-    no choice, no usage, key in answer, key in error; "" is none. ``seconds`` is how long an answer takes; ``say``
-    writes the text of a sound answer from the request and its number.
+    no choice, no usage, "says " and a text, key in answer, key in error; "" is none. ``seconds`` is how long an answer
+    or a batch takes; ``say`` writes the text of a sound answer from the request and its number. Faults of a batch, by
+    its number: see :mod:`loopback_batches`; its lines meet ``fault`` as online calls do.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.ledger, server.fault, server.seconds, server.say = Ledger(), fault, seconds, say
+    server.batch_fault = batch_fault
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1", server.ledger

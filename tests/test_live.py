@@ -171,7 +171,7 @@ def test_settings_and_backend_must_suit_each_other(tmp_path):
         ({"backend": "released"}, "must be empty where backend is 'released'"),
         ({"llm": {}}, "14 bad parameter"),
         ({"settings": ["few_shot"]}, "they need source 'folder' or 'hub'"),
-        ({"backend": "gpt"}, "'released' or 'openai'"),
+        ({"backend": "gpt"}, "'released', 'openai' or 'local'"),
     ):
         with pytest.raises(ValueError, match=message):
             params.check(params.Generate, values | change)

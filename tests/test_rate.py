@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from synthlib.rate import GROW_AFTER, Gate, StoppedError
+from synthlib.rate import GROW_AFTER, GROW_QUICKLY_AFTER, Gate, StoppedError
 
 
 def test_a_burst_of_refusals_cuts_once_and_answers_grow_it_back():
@@ -24,6 +24,22 @@ def test_a_burst_of_refusals_cuts_once_and_answers_grow_it_back():
     assert gate.limit == 1
 
 
+def test_growth_is_quick_to_where_it_was_refused_and_slow_from_there():
+    gate = Gate(200, requests_per_minute=None, tokens_per_minute=None)
+    gate.limit = 100.0
+    gate.refused(time.monotonic(), 0.0)
+    assert gate.limit == 75
+    for _ in range(GROW_QUICKLY_AFTER * 20):
+        gate.succeeded()
+    assert gate.limit == 95
+    for _ in range(90):
+        gate.succeeded()
+    assert gate.limit == 95
+    for _ in range(10):
+        gate.succeeded()
+    assert gate.limit == 96
+
+
 def run(gate, n, *, n_tokens=1, seconds=0.01):
     """Send n calls of so many seconds; return when each went and how many were in flight at most."""
     times, peak, now = [], 0, 0
@@ -36,7 +52,7 @@ def run(gate, n, *, n_tokens=1, seconds=0.01):
         peak = max(peak, now)
         await asyncio.sleep(seconds)
         now -= 1
-        await gate.leave()
+        gate.leave()
 
     async def calls():
         await asyncio.gather(*(call() for _ in range(n)))
@@ -73,7 +89,7 @@ def test_stopping_wakes_those_that_wait():
         await gate.enter(1)
         waiting = [asyncio.create_task(gate.enter(1)), asyncio.create_task(gate.sleep(60))]
         await asyncio.sleep(0.01)
-        await gate.stop()
+        gate.stop()
         return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
 
     assert [type(error) for error in asyncio.run(wait())] == [StoppedError, StoppedError]

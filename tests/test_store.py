@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from synthlib.calls import Answer, question_key
+from synthlib.calls import Answer, Question
 from synthlib.store import Store
 
 ANSWER = Answer("Hi\x00 \U0001f600", "text", "stop", 12, 3, 0.25, 0.5, "m-1", "2026-01-01T00:00:00+00:00", '{"a": 1}')
 FREE = {"bound_usd": 1.0, "max_usd": None, "max_calls": None}
 
 
-def ask(replicate):
-    return {"model": "m", "messages": [{"role": "user", "content": "Hé?"}], "temperature": 1.0, "replicate": replicate}
+def ask(replicate, **changes):
+    values = {"model": "m", "messages": [{"role": "user", "content": "Hé?"}], "temperature": 1.0}
+    return Question.of(values | {"replicate": replicate} | changes)
 
 
 def fill(store, *replicates):
     for replicate in replicates:
         assert store.reserve(ask(replicate), **FREE) is None
-        store.record(question_key(ask(replicate)), ANSWER)
+        store.record(ask(replicate).key, ANSWER)
 
 
 @pytest.fixture
@@ -32,14 +33,14 @@ def test_an_answer_comes_back_whole_and_only_for_the_same_question(path):
     with Store(path, "a") as store:
         fill(store, "1")
     with Store(path, "b") as store:
-        assert store.find(question_key(ask("1"))) == ANSWER
+        assert store.find(ask("1").key) == ANSWER
         for other in (
             ask("2"),
-            ask("1") | {"temperature": 0.9},
-            ask("1") | {"model": "n"},
-            ask("1") | {"max_tokens": 5},
+            ask("1", temperature=0.9),
+            ask("1", model="n"),
+            ask("1", max_tokens=5),
         ):
-            assert store.find(question_key(other)) is None
+            assert store.find(other.key) is None
 
 
 def test_totals_follow_every_way_a_call_can_end(path):
@@ -47,16 +48,16 @@ def test_totals_follow_every_way_a_call_can_end(path):
         fill(store, "paid")
         for replicate in ("unknown", "refused", "lost", "flying"):
             store.reserve(ask(replicate), **FREE)
-        store.record(question_key(ask("unknown")), replace(ANSWER, cost_usd=None))
-        store.give_up(question_key(ask("refused")), maybe_paid=False)
-        store.give_up(question_key(ask("lost")), maybe_paid=True)
+        store.record(ask("unknown").key, replace(ANSWER, cost_usd=None))
+        store.give_up(ask("refused").key, maybe_paid=False, error="refused")
+        store.give_up(ask("lost").key, maybe_paid=True, error="dropped")
         totals = store.totals()
         assert (totals.sends, totals.n_lost) == (5, 1)
         assert (totals.spent_usd, totals.reserved_usd, totals.lost_usd) == (1.25, 1.0, 1.0)
     with Store(path, "another") as store:
         assert store.n_interrupted == 0
     with Store(path, "a") as store:  # the call in flight belonged to a process that is gone
-        assert store.n_interrupted == 1 and store.find(question_key(ask("flying"))) is None
+        assert store.n_interrupted == 1 and store.find(ask("flying").key) is None
         assert (store.totals().reserved_usd, store.totals().lost_usd, store.totals().n_lost) == (0.0, 2.0, 2)
         fill(store, "flying")
         assert store.totals().sends == 6
@@ -70,7 +71,7 @@ def test_limits_hold_for_what_is_spent_lost_and_in_flight(path):
         assert store.reserve(ask("3"), bound_usd=0.5, max_usd=None, max_calls=2) == "max_calls"
         assert store.totals().sends == 2
         assert store.reserve(ask("3"), bound_usd=0.5, max_usd=1.75, max_calls=3) is None
-        store.give_up(question_key(ask("2")), maybe_paid=True)
+        store.give_up(ask("2").key, maybe_paid=True, error="dropped")
         assert store.reserve(ask("4"), bound_usd=0.5, max_usd=1.75, max_calls=None) == "max_usd"
 
 
@@ -83,7 +84,7 @@ def test_calls_travel_as_lines_and_cost_nothing_where_they_arrive(path, tmp_path
     with Store(tmp_path / "other.sqlite", "a") as other:
         fill(other, "2")
         assert other.load(lines) == 1 and other.load(lines) == 0
-        assert other.find(question_key(ask("1"))) == ANSWER and other.totals().sends == 1
+        assert other.find(ask("1").key) == ANSWER and other.totals().sends == 1
         assert other.export(tmp_path / "again.jsonl") == 2
     assert sorted((tmp_path / "again.jsonl").read_text().splitlines()) == sorted(lines.read_text().splitlines())
 
@@ -116,7 +117,7 @@ def test_another_version_another_database_and_no_database_are_refused(path, tmp_
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(ValueError, match=r"of version 7; this program reads version 1\. Export it"):
+    with pytest.raises(ValueError, match=r"of version 7; this program reads version 2\. Export it"):
         Store(path, "a")
     db = sqlite3.connect(tmp_path / "else.sqlite")
     db.execute("CREATE TABLE t (x)")
@@ -135,4 +136,4 @@ def test_a_full_disk_stops_before_anything_is_sent(path):
         store._db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OSError, match=r"cannot be written \(database or disk is full\)"):
             store.reserve(ask("x" * 100_000), **FREE)
-        assert store.find(question_key(ask("1"))) == ANSWER and store.totals().sends == 1
+        assert store.find(ask("1").key) == ANSWER and store.totals().sends == 1
