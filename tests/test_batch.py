@@ -10,7 +10,7 @@ import pytest
 from loopback_llm import serve_llm
 from test_llm import KEY, SETTINGS
 
-from synthlib import batch, batch_lines, live, paths
+from synthlib import batch, batch_lines, live, paths, prices
 from synthlib.backends import Llm
 from synthlib.batch import BatchAsker
 from synthlib.batches import list_batches
@@ -34,7 +34,7 @@ def quick(tmp_path, monkeypatch):
 
 @pytest.fixture
 def price(monkeypatch):
-    monkeypatch.setattr(batch, "load_price", lambda model, base_url: PRICE)
+    monkeypatch.setattr(prices, "load_price", lambda model, base_url: PRICE)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_budget_holds_for_what_is_in_batches(store, price):
 
 
 def test_an_unknown_price_of_batches_is_refused_with_max_usd(store, monkeypatch):
-    monkeypatch.setattr(batch, "load_price", lambda model, base_url: replace(PRICE, batch_share=None))
+    monkeypatch.setattr(prices, "load_price", lambda model, base_url: replace(PRICE, batch_share=None))
     with pytest.raises(ValueError, match="is unknown for batches: add it to params"):
         ask_all(store, "http://127.0.0.1:9/v1", 1, max_usd=1.0)
 

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 from loopback_llm import serve_llm
 
-from synthlib import llm, provider
+from synthlib import llm, prices, provider
 from synthlib.backends import Llm
 from synthlib.llm import Asker, BudgetError, CallError
 from synthlib.prices import Price, bound_tokens
@@ -44,7 +44,7 @@ def quick(monkeypatch):
 def price(monkeypatch):
     """USD 0.1 for a token of a prompt, 1 for one of an answer."""
     found = Price(1e5, 1e6, datetime(2026, 1, 1, tzinfo=UTC).date())
-    monkeypatch.setattr(llm, "load_price", lambda model, base_url: found)
+    monkeypatch.setattr(prices, "load_price", lambda model, base_url: found)
     return found
 
 
