@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from synthlib import tasks as task_files
+from synthlib import voters
 from synthlib.backends import Llm
 
 Setting = Literal["zero_shot", "few_shot", "attributed"]
@@ -58,6 +59,18 @@ def _distinct(values: list) -> list:
 
 TaskName = Annotated[str, AfterValidator(_known_task)]
 TaskNames = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_distinct)]
+
+
+def _found_pairs(folder: str) -> str:
+    voters.find_votes(folder, voters.PAIRS)
+    return folder
+
+
+def _found_instances(folder: str) -> str:
+    voters.find_votes(folder, voters.INSTANCES)
+    return folder
+
+
 Count = Annotated[int, Field(ge=1)]
 Resamples = Annotated[int, Field(ge=100, le=100_000)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -192,6 +205,7 @@ class TaskSubjectivity(Params):
     """04_task_subjectivity: from pairwise judgements to levels and scores of subjectivity."""
 
     tasks: TaskNames
+    votes: Annotated[str, AfterValidator(_found_pairs)]
     min_pairs: Count
     regularisation: Annotated[float, Field(gt=0)]
     n_resamples: Resamples
@@ -234,6 +248,8 @@ class InstanceSubjectivity(Params):
     source: Source
     encoder: str
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    votes: Annotated[str, AfterValidator(_found_instances)]
+    rating_threshold: Annotated[float, Field(gt=1, lt=6)]
     min_texts: Count
     n_resamples: Resamples
     confidence: Share

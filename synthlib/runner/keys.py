@@ -7,8 +7,9 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
    (comments and docstrings do not count);
 4. the files in the folders of data/ that its stage names (``Stage.data``), params/tasks/<task>.yaml and
-   params/prompts.yaml and original.csv. A file called after a task counts only for cells with that task; cards (.md)
-   and index.json, which lists hashes of the others, do not count;
+   params/prompts.yaml and original.csv; and the files of a folder of votes of one's own (``votes``). A file called
+   after a task counts only for cells with that task; cards (.md) and index.json, which lists hashes of the others, do
+   not count;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -62,7 +63,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
-        "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()},
+        "data": {name: file_sha256(path) for name, path in data_files(stage.data, tasks).items()} | _own_votes(params),
         "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
     }
@@ -136,6 +137,13 @@ def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
     for path in (paths.PARAMS / name for name in wanted):
         files[f"params/{path.relative_to(paths.PARAMS).as_posix()}"] = path
     return files
+
+
+def _own_votes(params: Params) -> dict[str, str]:
+    """Return the sha256 of the files in a folder of votes of one's own."""
+    given = getattr(params, "votes", "")
+    files = sorted((paths.ROOT / given).iterdir()) if given else []
+    return {f"votes/{path.name}": file_sha256(path) for path in files if path.is_file()}
 
 
 def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
