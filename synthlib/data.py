@@ -248,6 +248,12 @@ def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFra
     return votes
 
 
+def list_voted_tasks(path: Path, tasks: list[str]) -> list[str]:
+    """Return those of ``tasks`` on whose texts a file of votes (column task) has votes."""
+    voted = set(pd.read_csv(path, usecols=["task"])["task"])
+    return [task for task in tasks if task in voted]
+
+
 #: Sets with people's votes, and the task whose classifiers are tested on them (labels already translated).
 HUMAN_VOTES = {name: known.task for name, known in annotated.SETS.items()}
 

@@ -29,7 +29,7 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
     shown = pd.DataFrame(
         {
             "task": agreements["title"],
-            "votes of": agreements["votes_of"].map({"panel": "panel of personas", "people": "people"}),
+            "votes of": agreements["votes_of"].replace({"panel": "panel of personas"}),
             "texts": agreements["texts"],
             "votes": agreements["votes"],
             "unanimous (%)": [f"{100 * share:.0f}" for share in agreements["unanimous"]],
@@ -153,6 +153,37 @@ def uncertainty(found: pd.DataFrame) -> Figure:
         xlabel="AUC of uncertainty (dashed: chance)\npanel: language-model personas, not people",
     )
     _add_legend(figure, ax)
+    return figure
+
+
+def soft_labels(distances: pd.DataFrame) -> Figure:
+    """Return the Manhattan distance of classifiers' probabilities to people's votes, a panel a set of texts.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        title, source (training sources, ``votes`` and ``base rate``), manhattan, manhattan_low, manhattan_high.
+    """
+    titles = list(distances["title"].unique())
+    sources = [name for name in distances["source"].unique() if name in SOURCE_NAMES]
+    n_rows, n_columns = math.ceil(len(titles) / 2), min(2, len(titles))
+    size = (PAGE_WIDTH * 0.45 * n_columns, (0.2 * len(sources) + 0.6) * n_rows + 0.2)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, sharex=True, sharey=True)
+    for ax in axes.ravel()[len(titles) :]:
+        ax.remove()
+    for ax, title in zip(axes.ravel(), titles, strict=False):
+        rows = distances[distances["title"] == title].set_index("source")
+        ax.axvline(rows.loc["base rate", "manhattan"], color="0.4", linestyle="--", linewidth=0.9)
+        for place, source in enumerate(sources):
+            row = rows.loc[source]
+            ends = [[row["manhattan"] - row["manhattan_low"]], [row["manhattan_high"] - row["manhattan"]]]
+            ax.errorbar(
+                row["manhattan"], place, xerr=ends, fmt=_MARKERS[place], color=SOURCE_PALETTE[source], capsize=2
+            )
+        ax.set_yticks(range(len(sources)), [SOURCE_NAMES[name] for name in sources])
+        ax.set(ylim=(len(sources) - 0.5, -0.5))
+        ax.set_title(title, size=8)
+    figure.supxlabel("Manhattan distance to people's votes (0 to 2; dashed: base rate of the votes)", size=8)
     return figure
 
 
