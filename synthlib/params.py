@@ -255,6 +255,22 @@ class InstanceSubjectivity(Params):
     confidence: Share
 
 
+class Validation(Params):
+    """11_validation: whether intervals hold the truth, on made-up crowds."""
+
+    n_simulations: Annotated[int, Field(ge=10)]
+    n_tasks: Annotated[int, Field(ge=2)]
+    score_range: Annotated[float, Field(gt=0)]
+    workers: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(_distinct)]
+    n_pairs: Count
+    spammer_share: Share
+    texts: Annotated[list[Annotated[int, Field(ge=10)]], Field(min_length=1), AfterValidator(_distinct)]
+    n_votes: Annotated[int, Field(ge=2)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -290,6 +306,7 @@ STAGES: dict[str, Stage] = {
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "validation": Stage("11_validation", Validation, (), ()),
 }
 
 

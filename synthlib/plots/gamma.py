@@ -199,7 +199,10 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
     ax.plot(line["gamma"], 100 * line["constant"], color="0.5", linestyle=":", label="most frequent label")
     n_texts = rows["n_texts"]
     ax.set_title(f"{title}\n{n_texts.max() - n_texts.min()} of {n_texts.max()} disputed", size=7)
-    ax.set_xticks(sorted(rows["gamma"].unique()), [f"{gamma:.2g}" for gamma in sorted(rows["gamma"].unique())])
+    ticks = []
+    for gamma in sorted(rows["gamma"].unique(), reverse=True):
+        ticks += [gamma] if not ticks or ticks[-1] - gamma >= 0.06 else []
+    ax.set_xticks(ticks, [f"{gamma:.2g}" for gamma in ticks])
 
 
 def _add_legend(figure: Figure, ax: Axes) -> None:

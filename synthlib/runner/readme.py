@@ -44,6 +44,10 @@ CAPTIONS = {
     "07_slopes": "slopes and rank correlations of those curves",
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
+    "07_soft_labels": "probabilities against the distribution of people's votes",
+    "07_mixed_model": "subjectivity of task and text in one mixed model",
+    "11_coverage": "how often intervals hold the truth, on made-up crowds",
+    "11_recovery": "scores found with and without spammers",
 }
 
 
