@@ -71,9 +71,9 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
 
 
 def chosen_tasks(params: Params) -> list[str]:
-    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``."""
+    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``; none where it has neither."""
     values: dict[str, Any] = dict(params)
-    return [values["task"]] if "task" in values else list(values["tasks"])
+    return [values["task"]] if "task" in values else list(values.get("tasks", []))
 
 
 def library_files(sources: Iterable[str]) -> list[Path]:
