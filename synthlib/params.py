@@ -305,7 +305,9 @@ STAGES: dict[str, Stage] = {
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), ()),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
-    "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "instance_subjectivity": Stage(
+        "07_instance_subjectivity", InstanceSubjectivity, ("train", "task_subjectivity"), ("features", "votes")
+    ),
     "validation": Stage("11_validation", Validation, (), ()),
 }
 

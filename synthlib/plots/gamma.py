@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
 from synthlib.plots.table import format_estimates, table
@@ -184,6 +185,42 @@ def soft_labels(distances: pd.DataFrame) -> Figure:
         ax.set(ylim=(len(sources) - 0.5, -0.5))
         ax.set_title(title, size=8)
     figure.supxlabel("Manhattan distance to people's votes (0 to 2; dashed: base rate of the votes)", size=8)
+    return figure
+
+
+def mixed_model(coefficients: pd.DataFrame, residuals: np.ndarray, effects: np.ndarray) -> Figure:
+    """Return the effects by source of the mixed model, and its residuals and random effects against a normal law.
+
+    Parameters
+    ----------
+    coefficients : DataFrame
+        term (``<source> x subjectivity`` and ``<source> x disagreement`` are drawn), estimate, low, high, task_low,
+        task_high (fractions).
+    residuals, effects : ndarray
+        Of texts, and of sources on tasks.
+    """
+    shown = coefficients[coefficients["term"].str.contains(" x ")].reset_index(drop=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 0.3 * len(shown) + 1.1), width_ratios=(3, 2))
+    left.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
+    for place, row in enumerate(shown.itertuples()):
+        colour = SOURCE_PALETTE[row.term.split(" x ")[0]]
+        middle = (row.task_low + row.task_high) / 2
+        for value, low, high, y, fill in (
+            (row.estimate, row.low, row.high, place - 0.13, colour),
+            (middle, row.task_low, row.task_high, place + 0.13, "white"),
+        ):
+            ends = [[100 * (value - low)], [100 * (high - value)]]
+            left.errorbar(100 * value, y, xerr=ends, fmt="o", color=colour, markerfacecolor=fill, capsize=2)
+    names = [term.split(" x ") for term in shown["term"]]
+    left.set_yticks(range(len(shown)), [f"{SOURCE_NAMES[source]}, {what}" for source, what in names])
+    left.set(ylim=(len(shown) - 0.5, -0.5))
+    left.set_xlabel("change of accuracy against real text (points),\nper s.d. of subjectivity, per dissenter of five")
+    for values, marker, name in ((residuals, ".", "residuals"), (effects, "s", "sources on tasks")):
+        places = stats.norm.ppf((np.arange(len(values)) + 0.5) / len(values))
+        right.plot(places, np.sort(values) / np.std(values), marker, markersize=2.5, label=name)
+    right.axline((0, 0), slope=1, color="0.5", linestyle="--", linewidth=0.8)
+    right.set(xlabel="normal quantile", ylabel="value (s.d.)")
+    right.legend(loc="upper left")
     return figure
 
 
