@@ -120,3 +120,34 @@ def test_table_needs_rows_and_a_width_a_column():
         plots.table(pd.DataFrame({"a": []}))
     with pytest.raises(ValueError, match=r"1 width\(s\) for 2 columns"):
         plots.table(pd.DataFrame({"a": [1], "b": [2]}), widths=[1.0])
+
+
+def test_distances_to_votes_have_a_panel_a_set_and_the_base_rate():
+    sources = ["votes", "base rate", "real", "zero_shot"]
+    rows = [
+        {
+            "title": title,
+            "source": source,
+            "manhattan": value,
+            "manhattan_low": value - 0.1,
+            "manhattan_high": value + 0.1,
+        }
+        for title in ("Jokes", "Irony", "Replies")
+        for source, value in zip(sources, (0, 0.5, 0.6, 0.9), strict=True)
+    ]
+    figure = gamma.soft_labels(pd.DataFrame(rows))
+    assert [ax.get_title() for ax in figure.axes] == ["Jokes", "Irony", "Replies"]
+    assert all(any(line.get_xdata()[0] == 0.5 for line in ax.lines) for ax in figure.axes)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["real", "zero-shot"]
+
+
+def test_mixed_model_shows_both_intervals_of_every_effect():
+    terms = ["Intercept", "zero_shot", "zero_shot x subjectivity", "zero_shot x disagreement"]
+    columns = {"term": terms, "estimate": 0.1, "low": 0.0, "high": 0.2, "task_low": -0.1, "task_high": 0.3}
+    rng = np.random.default_rng(0)
+    figure = gamma.mixed_model(pd.DataFrame(columns), rng.normal(size=50), rng.normal(size=8))
+    assert len(figure.axes[0].containers) == 4
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "zero-shot, subjectivity",
+        "zero-shot, disagreement",
+    ]

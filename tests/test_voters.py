@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from synthlib import params, voters
+from synthlib import params, paths, voters
+from synthlib.runner import keys
 
 
 def test_no_folder_is_the_released_panel():
@@ -43,3 +44,17 @@ def test_a_missing_folder_is_found_before_anything_runs():
     values |= {"min_pairs": 1, "regularisation": 0.01, "n_resamples": 100, "confidence": 0.95}
     with pytest.raises(ValueError, match=r"votes: .*no such folder of votes: .*no/such/folder"):
         params.check(params.TaskSubjectivity, values)
+
+
+def test_a_changed_vote_of_ones_own_makes_another_job(tmp_path):
+    (tmp_path / "pairs.csv").write_text("worker,left,right,more_objective,check_passed\n")
+    (tmp_path / "votes.json").write_text('{"votes_by": "people"}')
+    values = {"seed": 1, "inputs": {}, "output": "", "tasks": ["imdb", "humor"], "votes": str(tmp_path)}
+    values |= {"min_pairs": 1, "regularisation": 0.01, "n_resamples": 100, "confidence": 0.95}
+    checked = params.check(params.TaskSubjectivity, values)
+    stage = params.STAGES["task_subjectivity"]
+    notebook = paths.NOTEBOOKS / f"{stage.notebook}.ipynb"
+    before = keys.job_key(stage, checked, notebook, {})
+    assert keys.job_key(stage, checked, notebook, {}) == before
+    (tmp_path / "pairs.csv").write_text("worker,left,right,more_objective,check_passed\nw1,imdb,humor,imdb,True\n")
+    assert keys.job_key(stage, checked, notebook, {}) != before
