@@ -1,6 +1,6 @@
 """Bootstrap of Krippendorff's alpha: one matrix product against one call of krippendorff.alpha a resample.
 
-Run ``python benchmarks/bench_agreement.py``. Both draw their resamples, of 200 texts with 5 votes each, in the same
+Run ``python benchmarks/bench_agreement.py``. Both draw their resamples, of 1,400 texts with 5 votes each, in the same
 process; they take turns, and the median of the turns is printed.
 """
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from synthlib import agreement
 
-N_TEXTS, N_VOTES, N_LABELS, N_RESAMPLES, TURNS = 200, 5, 4, 2000, 11
+N_TEXTS, N_VOTES, N_LABELS, N_RESAMPLES, TURNS = 1400, 5, 4, 2000, 5
 
 
 def make_votes(rng: np.random.Generator) -> np.ndarray:

@@ -180,6 +180,24 @@ def alpha_without_each(counts: np.ndarray) -> np.ndarray:
     return _alpha_of_sums(summands.sum(axis=0) - summands)
 
 
+def alpha_without_votes(counts: np.ndarray, text: np.ndarray, label: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return alpha (nominal) with each group of votes in turn left out, shape (G,).
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (N, K)
+        Votes by text and label.
+    text, label, group : ndarray of int, shape (V,)
+        Of every vote; a group (0 to G - 1) has one vote a text at most.
+    """
+    own = np.asarray(counts, dtype=float)[text]  # (V, K)
+    fewer = own.copy()
+    fewer[np.arange(len(text)), label] -= 1
+    sums = np.repeat(_summands(np.asarray(counts, dtype=float)).sum(axis=0)[None], group.max() + 1, axis=0)
+    np.add.at(sums, group, _summands(fewer) - _summands(own))
+    return _alpha_of_sums(sums)
+
+
 def bca_interval(
     value: float, draws: np.ndarray, without_each: np.ndarray, *, confidence: float
 ) -> tuple[float, float]:

@@ -37,6 +37,8 @@ class AnnotatedSet:
         Whether voters gave a rating instead of a label.
     n_texts : int or None
         Texts drawn at random for data/; None keeps all.
+    persons : bool
+        Whether an annotator's name is one person's; else it is a place holder, and nothing can be said of annotators.
     """
 
     task: str
@@ -44,19 +46,25 @@ class AnnotatedSet:
     labels: Mapping[str, str]
     rated: bool
     n_texts: int | None
+    persons: bool
 
 
 _IRONY = {"irony": "irony", "non_irony": "non_irony"}
 SETS = {
     "expun_humor": AnnotatedSet(
-        "humor", "ExPUNations", {"joke": "humor", "not_joke": "non_humor"}, rated=False, n_texts=None
+        "humor", "ExPUNations", {"joke": "humor", "not_joke": "non_humor"}, rated=False, n_texts=None, persons=True
     ),
     "isarcasmeval_en": AnnotatedSet(
-        "tweet_irony", "iSarcasmEval", {"sarcastic": "irony", "non_sarcastic": "non_irony"}, rated=False, n_texts=None
+        "tweet_irony",
+        "iSarcasmEval",
+        {"sarcastic": "irony", "non_sarcastic": "non_irony"},
+        rated=False,
+        n_texts=None,
+        persons=False,
     ),
-    "multipico_irony_en": AnnotatedSet("tweet_irony", "MultiPICo", _IRONY, rated=False, n_texts=1400),
+    "multipico_irony_en": AnnotatedSet("tweet_irony", "MultiPICo", _IRONY, rated=False, n_texts=1400, persons=True),
     "csc_sarcasm": AnnotatedSet(
-        "tweet_irony", "CSC", {"above": "irony", "below": "non_irony"}, rated=True, n_texts=1400
+        "tweet_irony", "CSC", {"above": "irony", "below": "non_irony"}, rated=True, n_texts=1400, persons=True
     ),
 }
 RELATIONS = "crowdtruth_relation"
@@ -197,6 +205,14 @@ def label_ratings(ratings: pd.Series, labels: Mapping[str, str], *, threshold: f
     chosen = np.where(ratings > threshold, labels["above"], labels["below"]).astype(object)
     chosen[(ratings == threshold).to_numpy()] = None
     return pd.Series(chosen, index=ratings.index, dtype=object)
+
+
+def set_threshold(votes: pd.DataFrame, name: str, *, threshold: float) -> pd.DataFrame:
+    """Return the votes of a set as :func:`label_ratings` makes them of its ratings; a set without ratings as given."""
+    known = SETS[name]
+    if not known.rated:
+        return votes
+    return votes.assign(label=label_ratings(votes["rating"], known.labels, threshold=threshold)).dropna(subset="label")
 
 
 def count_relations(folder: Path) -> dict[str, pd.DataFrame]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from synthlib.agreement import alpha, count_votes, summarise_agreement
+from synthlib.agreement import alpha, alpha_without_votes, count_votes, summarise_agreement
 
-_TOLERANCE, _MAX_STEPS = 1e-6, 500
+_TOLERANCE, _MAX_STEPS = 1e-5, 1000  # of the mean change of a probability
 _PSEUDO = 0.01  # votes added to every cell of a confusion matrix, so that no label becomes impossible
 
 
@@ -59,18 +59,20 @@ def agree_by_annotator(votes: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     """
     everyone = alpha(count_votes(votes, labels).to_numpy())
     counts = pd.crosstab(votes["key"], votes["label"]).reindex(columns=labels, fill_value=0)
-    others = counts.sum(axis=1).loc[votes["key"]].to_numpy() - 1
-    same = counts.to_numpy()[counts.index.get_indexer(votes["key"]), [labels.index(x) for x in votes["label"]]] - 1
-    shared = votes.assign(share=np.divide(same, others, out=np.full(len(votes), np.nan), where=others > 0))
-    shared = shared.dropna(subset="share")
-    rows = []
-    for annotator, own in shared.groupby("annotator"):
-        dropped = votes[votes["annotator"] == annotator]
-        fewer = counts.sub(pd.crosstab(dropped["key"], dropped["label"]), fill_value=0)[labels]
-        without = alpha(fewer.to_numpy()) if (fewer.sum(axis=1) >= 2).any() else np.nan
-        rows.append((annotator, len(own), float(own["share"].mean()), without, without - everyone))
-    columns = ["annotator", "n_votes", "agreement", "without", "gain"]
-    return pd.DataFrame(rows, columns=columns).sort_values("agreement", ignore_index=True)
+    table = counts.to_numpy()
+    text, label = counts.index.get_indexer(votes["key"]), counts.columns.get_indexer(votes["label"])
+    who, names = pd.factorize(votes["annotator"], sort=True)
+    others, same = table.sum(axis=1)[text] - 1, table[text, label] - 1
+    share = np.divide(same, others, out=np.full(len(votes), np.nan), where=others > 0)
+    shared = pd.DataFrame({"who": who, "share": share}).dropna().groupby("who")["share"].agg(["size", "mean"])
+    without = alpha_without_votes(table, text, label, who)[shared.index]
+    found = {
+        "annotator": names[shared.index],
+        "n_votes": shared["size"].to_numpy(),
+        "agreement": shared["mean"].to_numpy(),
+    }
+    found = pd.DataFrame(found | {"without": without, "gain": without - everyone})
+    return found.sort_values("agreement", ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def infer_labels(votes: pd.DataFrame, labels: list[str]) -> TrueLabels:
     ValueError
         There are no votes, or a label is unknown.
     RuntimeError
-        The fit has not settled after 500 steps.
+        The fit has not settled after 1,000 steps.
 
     References
     ----------
@@ -144,7 +146,7 @@ def infer_labels(votes: pd.DataFrame, labels: list[str]) -> TrueLabels:
         np.add.at(logs, text, np.log(confusions.transpose(0, 2, 1)[who, given]))
         truth = np.exp(logs - logs.max(axis=1, keepdims=True))
         truth /= truth.sum(axis=1, keepdims=True)
-        if np.abs(truth - before).max() < _TOLERANCE:
+        if np.abs(truth - before).mean() < _TOLERANCE:
             table = pd.DataFrame(truth, index=pd.Index(keys, name="key"), columns=labels)
             return TrueLabels(table, confusions, list(annotators), step)
     raise RuntimeError(f"Dawid and Skene's fit has not settled after {_MAX_STEPS} steps")

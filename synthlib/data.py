@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from synthlib import annotated, hub, surface
+from synthlib import annotated, hub, surface, vote_tables
 from synthlib.paths import DATA
 from synthlib.tasks import Task, load_task, task_names
 
@@ -203,19 +203,11 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
     Raises
     ------
     ValueError
-        A column is missing, a task is unknown, a pair is of one task with itself, or the chosen one is not of the pair.
+        The file is unsound: see :mod:`synthlib.vote_tables`, whose messages name the lines.
     """
     path = Path(path or DATA / "votes" / "panel_pairs.csv")
-    votes = pd.read_csv(path, dtype={"check_passed": bool})
-    _check_columns(votes, {"worker", "left", "right", "more_objective", "check_passed"}, path)
-    for column in ("left", "right", "more_objective"):
-        for name in votes[column].unique():
-            load_task(name)
-    odd = (votes["left"] == votes["right"]) | ~(
-        (votes["more_objective"] == votes["left"]) | (votes["more_objective"] == votes["right"])
-    )
-    if odd.any():
-        raise ValueError(f"{path}: {int(odd.sum())} bad pair(s), the first in line {int(np.flatnonzero(odd)[0]) + 2}")
+    votes = vote_tables.read_votes(path, {"worker", "left", "right", "more_objective", "check_passed"})
+    votes = vote_tables.check_pairs(votes, task_names(), path).drop(columns="line")
     return votes[votes["left"].isin(tasks) & votes["right"].isin(tasks)].reset_index(drop=True)
 
 
@@ -236,20 +228,24 @@ def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFra
     """
     human = name in HUMAN_VOTES
     path = Path(path or DATA / "votes" / (f"human_{name}.csv" if human else "panel_instances.csv"))
-    votes = pd.read_csv(path, dtype={"key": str, "label": str})
-    _check_columns(votes, {"key", "annotator", "label"} | (set() if human else {"task"}), path)
+    votes = vote_tables.read_votes(path, {"key", "annotator", "label"} | (set() if human else {"task"}))
     task = load_task(HUMAN_VOTES.get(name, name))
     if not human:
         votes = votes[votes["task"] == name].reset_index(drop=True)
         if votes.empty:
             raise ValueError(f"{path}: no votes on task {name!r}")
-    unknown = sorted(set(votes["label"]) - set(task.label_names))
-    if unknown:
-        raise ValueError(f"{path}: unknown label(s) {unknown} for {name}; allowed are {task.label_names}")
-    if votes.duplicated(["key", "annotator"]).any():
-        row = votes[votes.duplicated(["key", "annotator"])].iloc[0]
-        raise ValueError(f"{path}: annotator {row['annotator']!r} votes twice on key {row['key']!r}")
-    return votes
+    vote_tables.check_labels(votes, task.label_names, path)
+    if "label_is_default" in votes:
+        votes["label_is_default"] = votes["label_is_default"] == "True"
+    if "rating" in votes:
+        votes["rating"] = votes["rating"].astype(float)
+    return votes.drop(columns="line")
+
+
+def list_voted_tasks(path: Path, tasks: list[str]) -> list[str]:
+    """Return those of ``tasks`` on whose texts a file of votes (column task) has votes."""
+    voted = set(pd.read_csv(path, usecols=["task"])["task"])
+    return [task for task in tasks if task in voted]
 
 
 #: Sets with people's votes, and the task whose classifiers are tested on them (labels already translated).

@@ -6,7 +6,66 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from synthlib.bradley_terry import fit_many
+from synthlib.bradley_terry import bracket_scores, fit_many
+from synthlib.ranking import bootstrap_scores, find_parts, fit_scores
+
+
+def score_tasks(
+    wins: np.ndarray,
+    tasks: list[str],
+    *,
+    regularisation: float,
+    n_resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return Bradley-Terry scores with intervals over workers, and the draws behind these.
+
+    Parameters
+    ----------
+    wins : ndarray, shape (W, T, T)
+        By worker, from :func:`synthlib.ranking.count_wins`.
+
+    Returns
+    -------
+    scores : DataFrame
+        task, part (1 for all if a chain of comparisons joins every two tasks; scores of different parts cannot be held
+        against each other), score (log-odds, mean 0 in each part), score_low, score_high (NaN with one worker).
+    draws : ndarray, shape (R, T)
+        Scores of resampled workers; R is 0 with one worker.
+    """
+    total = wins.sum(axis=0)
+    part = find_parts(total)
+    fitted = fit_scores(total, regularisation=regularisation)
+    settings = {"regularisation": regularisation, "n_resamples": n_resamples, "rng": rng}
+    draws = bootstrap_scores(wins, **settings) if len(wins) > 1 else np.empty((0, len(tasks)))
+    for number in range(1, part.max() + 1):
+        fitted[part == number] -= fitted[part == number].mean()
+        draws[:, part == number] -= draws[:, part == number].mean(axis=1, keepdims=True)
+    low = high = np.full(len(tasks), np.nan)
+    if len(draws):
+        low, high = bracket_scores(fitted, draws, n_workers=len(wins), confidence=confidence)
+    columns = {"task": tasks, "part": part, "score": fitted, "score_low": low, "score_high": high}
+    return pd.DataFrame(columns), draws
+
+
+def rank_probabilities(draws: np.ndarray, tasks: list[str]) -> pd.DataFrame:
+    """Return how often each task takes each rank: task, rank (1 = least subjective), probability.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (R, T)
+        Scores of R resamples; equal scores take ranks in the order of ``tasks``.
+
+    Examples
+    --------
+    >>> rank_probabilities(np.array([[1.0, 2.0], [3.0, 2.0]]), ["a", "b"])["probability"].tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    ranks = np.argsort(np.argsort(draws, axis=1, kind="stable"), axis=1)  # (R, T)
+    shares = (ranks[:, :, None] == np.arange(len(tasks))).mean(0)  # (T, T)
+    rows = [(task, rank + 1, shares[i, rank]) for i, task in enumerate(tasks) for rank in range(len(tasks))]
+    return pd.DataFrame(rows, columns=["task", "rank", "probability"])
 
 
 def count_circular(wins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from synthlib import voters
 from synthlib.backends import MODELS
 from synthlib.scoring import Scoring
 from synthlib.settings import RELEASED_SETTINGS, SHOWING_SETTINGS, Setting, TrainingSource
@@ -46,6 +47,18 @@ def _distinct(values: list) -> list:
 
 TaskName = Annotated[str, AfterValidator(_known_task)]
 TaskNames = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_distinct)]
+
+
+def _found_pairs(folder: str) -> str:
+    voters.find_votes(folder, voters.PAIRS)
+    return folder
+
+
+def _found_instances(folder: str) -> str:
+    voters.find_votes(folder, voters.INSTANCES)
+    return folder
+
+
 Count = Annotated[int, Field(ge=1)]
 Resamples = Annotated[int, Field(ge=100, le=100_000)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -201,6 +214,7 @@ class TaskSubjectivity(Params):
     """04_task_subjectivity: from pairwise judgements to levels and scores of subjectivity."""
 
     tasks: TaskNames
+    votes: Annotated[str, AfterValidator(_found_pairs)]
     min_pairs: Count
     regularisation: Annotated[float, Field(gt=0)]
     n_resamples: Resamples
@@ -243,6 +257,8 @@ class InstanceSubjectivity(Params):
     source: Source
     encoder: str
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(_distinct)]
+    votes: Annotated[str, AfterValidator(_found_instances)]
+    rating_threshold: Annotated[float, Field(gt=1, lt=6)]
     min_texts: Count
     n_resamples: Resamples
     confidence: Share
@@ -343,6 +359,22 @@ class Collect(Params):
         return self
 
 
+class Validation(Params):
+    """11_validation: whether intervals hold the truth, on made-up crowds."""
+
+    n_simulations: Annotated[int, Field(ge=10)]
+    n_tasks: Annotated[int, Field(ge=2)]
+    score_range: Annotated[float, Field(gt=0)]
+    workers: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(_distinct)]
+    n_pairs: Count
+    spammer_share: Share
+    texts: Annotated[list[Annotated[int, Field(ge=10)]], Field(min_length=1), AfterValidator(_distinct)]
+    n_votes: Annotated[int, Field(ge=2)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+
 @dataclass(frozen=True)
 class Stage:
     """One notebook's place in the study.
@@ -382,10 +414,13 @@ STAGES: dict[str, Stage] = {
         "05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), ("results/finetuned/train",)
     ),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
-    "instance_subjectivity": Stage("07_instance_subjectivity", InstanceSubjectivity, ("train",), ("features", "votes")),
+    "instance_subjectivity": Stage(
+        "07_instance_subjectivity", InstanceSubjectivity, ("train", "task_subjectivity"), ("features", "votes")
+    ),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
     "collect": Stage("10_collect", Collect, (), ("corpora",)),
+    "validation": Stage("11_validation", Validation, (), ()),
 }
 
 

@@ -61,8 +61,7 @@ def count_wins(votes: pd.DataFrame, tasks: list[str]) -> np.ndarray:
     Raises
     ------
     ValueError
-        There is no judgement, a task is not in ``tasks``, or the comparisons leave the tasks disconnected: scores of
-        tasks that no chain of comparisons joins could not be held against each other.
+        There is no judgement, or a task is not in ``tasks``.
     """
     if votes.empty:
         raise ValueError("there is no judgement to rank from")
@@ -75,11 +74,21 @@ def count_wins(votes: pd.DataFrame, tasks: list[str]) -> np.ndarray:
     workers, worker = np.unique(votes["worker"].to_numpy(dtype=str), return_inverse=True)
     wins = np.zeros((len(workers), len(tasks), len(tasks)))
     np.add.at(wins, (worker, both - objective, objective), 1)
-    parts = list(nx.weakly_connected_components(nx.from_numpy_array(wins.sum(0), create_using=nx.DiGraph)))
-    if len(parts) > 1:
-        named = "; ".join(", ".join(sorted(tasks[i] for i in part)) for part in parts)
-        raise ValueError(f"the comparisons leave {len(parts)} groups of tasks unconnected: {named}")
     return wins
+
+
+def find_parts(wins: np.ndarray) -> np.ndarray:
+    """Return the part (1, 2, ...) of each task, shape (T,): tasks that a chain of comparisons joins are in one part.
+
+    Examples
+    --------
+    >>> find_parts(np.array([[0, 0, 2], [0, 0, 0], [1, 0, 0]])).tolist()
+    [1, 2, 1]
+    """
+    numbers = np.zeros(len(wins), dtype=int)
+    for number, part in enumerate(nx.weakly_connected_components(nx.DiGraph(np.asarray(wins, dtype=float))), 1):
+        numbers[list(part)] = number
+    return numbers
 
 
 def compare_pairs(wins: np.ndarray, tasks: list[str], *, min_pairs: int) -> pd.DataFrame:
@@ -218,25 +227,6 @@ def bootstrap_scores(
     weights = rng.multinomial(len(wins), np.full(len(wins), 1 / len(wins)), size=n_resamples)  # (R, W)
     start = fit_scores(wins.sum(axis=0), regularisation=regularisation)
     return fit_many(np.tensordot(weights, wins, axes=1), regularisation=regularisation, start=start)
-
-
-def rank_probabilities(draws: np.ndarray, tasks: list[str]) -> pd.DataFrame:
-    """Return how often each task takes each rank: task, rank (1 = least subjective), probability.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (R, T)
-        Scores of R resamples; equal scores take ranks in the order of ``tasks``.
-
-    Examples
-    --------
-    >>> rank_probabilities(np.array([[1.0, 2.0], [3.0, 2.0]]), ["a", "b"])["probability"].tolist()
-    [0.5, 0.5, 0.5, 0.5]
-    """
-    ranks = np.argsort(np.argsort(draws, axis=1, kind="stable"), axis=1)  # (R, T)
-    shares = (ranks[:, :, None] == np.arange(len(tasks))).mean(0)  # (T, T)
-    rows = [(task, rank + 1, shares[i, rank]) for i, task in enumerate(tasks) for rank in range(len(tasks))]
-    return pd.DataFrame(rows, columns=["task", "rank", "probability"])
 
 
 def separate_groups(values: np.ndarray, least: np.ndarray) -> np.ndarray:

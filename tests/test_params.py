@@ -15,6 +15,7 @@ SUBJECTIVITY = {
     "inputs": {},
     "output": "",
     "tasks": ["imdb", "humor"],
+    "votes": "",
     "min_pairs": 1,
     "regularisation": 0.01,
     "n_resamples": 100,

@@ -12,6 +12,9 @@ from synthlib.plots import gamma, subjectivity
 pytestmark = pytest.mark.usefixtures("project_style")
 
 
+BORDERS = pd.DataFrame({"level": [1, 2], "holds": [0.97, 0.6]})
+
+
 def written(figure):
     """All strings of a figure."""
     return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
@@ -41,7 +44,7 @@ def test_graph_has_an_arrow_an_edge_and_boxes_the_cycle():
         [("humor", "spam", 0.5), ("irony", "spam", 1.0), ("humor", "joy", 0.2)],
         columns=["more_subjective", "more_objective", "margin"],
     )
-    figure = subjectivity.subjectivity_graph(make_scores(), edges)
+    figure = subjectivity.subjectivity_graph(make_scores(), edges, borders=BORDERS, judges="dogs")
     arrows = figure.findobj(FancyArrowPatch)
     assert len(arrows) == len(edges)
     assert (
@@ -49,9 +52,12 @@ def test_graph_has_an_arrow_an_edge_and_boxes_the_cycle():
     )
     ax = figure.axes[0]
     assert sum(isinstance(patch, FancyBboxPatch) for patch in ax.patches) == 1
+    assert {"holds in 97 %", "holds in 60 %", "judged by\ndogs"} <= set(written(figure))
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     assert heights["Spam"] < heights["Joy"] < heights["Irony"]
-    alone = subjectivity.subjectivity_graph(make_scores(levels=(1, 1, 1, 1), merged=(1, 1, 1, 1)), edges[:0])
+    alone = subjectivity.subjectivity_graph(
+        make_scores(levels=(1, 1, 1, 1), merged=(1, 1, 1, 1)), edges[:0], borders=BORDERS[:0], judges="dogs"
+    )
     assert not alone.findobj(FancyArrowPatch)
     places = [
         text.get_position() for text in alone.axes[0].texts if text.get_text() in ("Spam", "Humor", "Joy", "Irony")
@@ -60,10 +66,10 @@ def test_graph_has_an_arrow_an_edge_and_boxes_the_cycle():
 
 
 def test_scores_are_sorted_and_ranks_add_up():
-    figure = subjectivity.subjectivity_scores(make_scores().sample(frac=1, random_state=0))
+    figure = subjectivity.subjectivity_scores(make_scores().sample(frac=1, random_state=0), judges="dogs")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Spam", "Humor", "Joy", "Irony"]
     ranks = pd.DataFrame({"title": ["A", "A", "B", "B"], "rank": [1, 2, 1, 2], "probability": [0.1, 0.9, 0.9, 0.1]})
-    figure = subjectivity.rank_probabilities(ranks)
+    figure = subjectivity.rank_probabilities(ranks, judges="dogs")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["B", "A"]
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[0.9, 0.1], [0.1, 0.9]])
 
@@ -114,3 +120,34 @@ def test_table_needs_rows_and_a_width_a_column():
         plots.table(pd.DataFrame({"a": []}))
     with pytest.raises(ValueError, match=r"1 width\(s\) for 2 columns"):
         plots.table(pd.DataFrame({"a": [1], "b": [2]}), widths=[1.0])
+
+
+def test_distances_to_votes_have_a_panel_a_set_and_the_base_rate():
+    sources = ["votes", "base rate", "real", "zero_shot"]
+    rows = [
+        {
+            "title": title,
+            "source": source,
+            "manhattan": value,
+            "manhattan_low": value - 0.1,
+            "manhattan_high": value + 0.1,
+        }
+        for title in ("Jokes", "Irony", "Replies")
+        for source, value in zip(sources, (0, 0.5, 0.6, 0.9), strict=True)
+    ]
+    figure = gamma.soft_labels(pd.DataFrame(rows))
+    assert [ax.get_title() for ax in figure.axes] == ["Jokes", "Irony", "Replies"]
+    assert all(any(line.get_xdata()[0] == 0.5 for line in ax.lines) for ax in figure.axes)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["real", "zero-shot"]
+
+
+def test_mixed_model_shows_both_intervals_of_every_effect():
+    terms = ["Intercept", "zero_shot", "zero_shot x subjectivity", "zero_shot x disagreement"]
+    columns = {"term": terms, "estimate": 0.1, "low": 0.0, "high": 0.2, "task_low": -0.1, "task_high": 0.3}
+    rng = np.random.default_rng(0)
+    figure = gamma.mixed_model(pd.DataFrame(columns), rng.normal(size=50), rng.normal(size=8))
+    assert len(figure.axes[0].containers) == 4
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "zero-shot, subjectivity",
+        "zero-shot, disagreement",
+    ]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
 from synthlib.plots.table import format_estimates, table
@@ -29,7 +30,7 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
     shown = pd.DataFrame(
         {
             "task": agreements["title"],
-            "votes of": agreements["votes_of"].map({"panel": "panel of personas", "people": "people"}),
+            "votes of": agreements["votes_of"].replace({"panel": "panel of personas"}),
             "texts": agreements["texts"],
             "votes": agreements["votes"],
             "unanimous (%)": [f"{100 * share:.0f}" for share in agreements["unanimous"]],
@@ -156,6 +157,73 @@ def uncertainty(found: pd.DataFrame) -> Figure:
     return figure
 
 
+def soft_labels(distances: pd.DataFrame) -> Figure:
+    """Return the Manhattan distance of classifiers' probabilities to people's votes, a panel a set of texts.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        title, source (training sources, ``votes`` and ``base rate``), manhattan, manhattan_low, manhattan_high.
+    """
+    titles = list(distances["title"].unique())
+    sources = [name for name in distances["source"].unique() if name in SOURCE_NAMES]
+    n_rows, n_columns = math.ceil(len(titles) / 2), min(2, len(titles))
+    size = (PAGE_WIDTH * 0.45 * n_columns, (0.2 * len(sources) + 0.6) * n_rows + 0.2)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, sharex=True, sharey=True)
+    for ax in axes.ravel()[len(titles) :]:
+        ax.remove()
+    for ax, title in zip(axes.ravel(), titles, strict=False):
+        rows = distances[distances["title"] == title].set_index("source")
+        ax.axvline(rows.loc["base rate", "manhattan"], color="0.4", linestyle="--", linewidth=0.9)
+        for place, source in enumerate(sources):
+            row = rows.loc[source]
+            ends = [[row["manhattan"] - row["manhattan_low"]], [row["manhattan_high"] - row["manhattan"]]]
+            ax.errorbar(
+                row["manhattan"], place, xerr=ends, fmt=_MARKERS[place], color=SOURCE_PALETTE[source], capsize=2
+            )
+        ax.set_yticks(range(len(sources)), [SOURCE_NAMES[name] for name in sources])
+        ax.set(ylim=(len(sources) - 0.5, -0.5))
+        ax.set_title(title, size=8)
+    figure.supxlabel("Manhattan distance to people's votes (0 to 2; dashed: base rate of the votes)", size=8)
+    return figure
+
+
+def mixed_model(coefficients: pd.DataFrame, residuals: np.ndarray, effects: np.ndarray) -> Figure:
+    """Return the effects by source of the mixed model, and its residuals and random effects against a normal law.
+
+    Parameters
+    ----------
+    coefficients : DataFrame
+        term (``<source> x subjectivity`` and ``<source> x disagreement`` are drawn), estimate, low, high, task_low,
+        task_high (fractions).
+    residuals, effects : ndarray
+        Of texts, and of sources on tasks.
+    """
+    shown = coefficients[coefficients["term"].str.contains(" x ")].reset_index(drop=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 0.3 * len(shown) + 1.1), width_ratios=(3, 2))
+    left.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
+    for place, row in enumerate(shown.itertuples()):
+        colour = SOURCE_PALETTE[row.term.split(" x ")[0]]
+        middle = (row.task_low + row.task_high) / 2
+        for value, low, high, y, fill in (
+            (row.estimate, row.low, row.high, place - 0.13, colour),
+            (middle, row.task_low, row.task_high, place + 0.13, "white"),
+        ):
+            ends = [[100 * (value - low)], [100 * (high - value)]]
+            left.errorbar(100 * value, y, xerr=ends, fmt="o", color=colour, markerfacecolor=fill, capsize=2)
+    names = [term.split(" x ") for term in shown["term"]]
+    left.set_yticks(range(len(shown)), [f"{SOURCE_NAMES[source]}, {what}" for source, what in names])
+    left.set(ylim=(len(shown) - 0.5, -0.5))
+    left.set_xlabel("change of accuracy against real text (points),\nper s.d. of subjectivity, per dissenter of five")
+    for values, marker, name in ((residuals, ".", "residuals"), (effects, "s", "sources on tasks")):
+        places = stats.norm.ppf((np.arange(len(values)) + 0.5) / len(values))
+        right.plot(places, np.sort(values) / np.std(values), marker, markersize=2.5, label=name)
+    right.axline((0, 0), slope=1, color="0.5", linestyle="--", linewidth=0.8)
+    right.set(xlabel="normal quantile", ylabel="value (s.d.)")
+    right.legend(loc="upper left")
+    return figure
+
+
 def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
     for number, (source, line) in enumerate(rows.groupby("source", sort=False)):
         colour = SOURCE_PALETTE[source]
@@ -168,7 +236,10 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
     ax.plot(line["gamma"], 100 * line["constant"], color="0.5", linestyle=":", label="most frequent label")
     n_texts = rows["n_texts"]
     ax.set_title(f"{title}\n{n_texts.max() - n_texts.min()} of {n_texts.max()} disputed", size=7)
-    ax.set_xticks(sorted(rows["gamma"].unique()), [f"{gamma:.2g}" for gamma in sorted(rows["gamma"].unique())])
+    ticks = []
+    for gamma in sorted(rows["gamma"].unique(), reverse=True):
+        ticks += [gamma] if not ticks or ticks[-1] - gamma >= 0.06 else []
+    ax.set_xticks(ticks, [f"{gamma:.2g}" for gamma in ticks])
 
 
 def _add_legend(figure: Figure, ax: Axes) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the ranking of tasks by subjectivity (04_task_subjectivity); each says that personas voted, not people."""
+"""Figures of the ranking of tasks by subjectivity (04_task_subjectivity); each says who voted."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from matplotlib.text import Text
 
 from synthlib.plots.style import COLUMN_WIDTH, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES
 
-JUDGES = "language-model personas, not people"
 GROUP_DASHES = {"least_subjective": "-", "most_subjective": (0, (3, 1))}
+FIRM = 0.95  # share of resamples in which a firm border holds
 _WIDTH, _STEP = 5.2, 0.55  # inches: of the graph, between two levels
 
 
-def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame) -> Figure:
+def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame, *, borders: pd.DataFrame, judges: str) -> Figure:
     """Return the majority graph by level, most subjective on top.
 
     Arrows point from the more to the less subjective task and are the wider, the larger the majority; those that pass
-    over a level are pale arcs. Tasks merged because they lie on a cycle share a box.
+    over a level are pale arcs. Tasks merged because they lie on a cycle share a box. The lines between levels are solid
+    where the border is firm, dashed where it is not, and say in how many resamples of the workers it holds.
 
     Parameters
     ----------
@@ -30,6 +31,10 @@ def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         task, title, group, level, n_merged.
     edges : DataFrame
         more_subjective, more_objective, margin (0 to 1); only pairs with a majority.
+    borders : DataFrame
+        level (the lower of the two), holds (0 to 1); may be empty.
+    judges : str
+        Who voted.
     """
     places, boxes, top = _place(scores)
     level = dict(zip(scores["task"], scores["level"], strict=True))
@@ -40,6 +45,7 @@ def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         style = {"boxstyle": "round,pad=0.05", "facecolor": "0.95", "edgecolor": "0.4", "linestyle": "--"}
         ax.add_patch(FancyBboxPatch((left, bottom), width, height, linewidth=0.8, zorder=0, **style))
         ax.text(left + 0.02, bottom + height, "cycle: merged", size=7, color="0.3", va="top", zorder=5)
+    _draw_borders(ax, borders, _find_gaps(scores, places, boxes))
     labels = {}
     for row in scores.itertuples():
         box = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": GROUP_COLORS[row.group]}
@@ -51,17 +57,19 @@ def subjectivity_graph(scores: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         ends = [outlines[task] for task in (edge.more_subjective, edge.more_objective)]
         passed = level[edge.more_subjective] - level[edge.more_objective] - 1
         _draw_arrow(ax, ends, edge.margin, n_passed=max(0, passed))
-    _explain_graph(figure, ax)
+    _explain_graph(figure, ax, judges)
     return figure
 
 
-def subjectivity_scores(scores: pd.DataFrame) -> Figure:
+def subjectivity_scores(scores: pd.DataFrame, *, judges: str) -> Figure:
     """Return Bradley-Terry scores with intervals, sorted, marked by the study's group.
 
     Parameters
     ----------
     scores : DataFrame
-        title, group, score, score_low, score_high.
+        title, group, score, score_low, score_high (NaN: no interval).
+    judges : str
+        Who voted.
     """
     scores = scores.sort_values("score").reset_index(drop=True)
     figure = plt.figure(figsize=(COLUMN_WIDTH, 0.22 * len(scores) + 0.9))
@@ -74,20 +82,22 @@ def subjectivity_scores(scores: pd.DataFrame) -> Figure:
         ax.plot(rows["score"], rows.index, linestyle="none", **style)
     ax.set_yticks(range(len(scores)), scores["title"])
     ax.set(
-        xlabel=f"score (log-odds, higher: more subjective)\njudged by {JUDGES}",
+        xlabel=f"score (log-odds, higher: more subjective)\njudged by {judges}",
         ylim=(-0.6, len(scores) - 0.4),
     )
     figure.legend(loc="outside upper center", ncols=2, handletextpad=0.3, columnspacing=1)
     return figure
 
 
-def rank_probabilities(probabilities: pd.DataFrame) -> Figure:
+def rank_probabilities(probabilities: pd.DataFrame, *, judges: str) -> Figure:
     """Return a heat map of how often each task takes each rank.
 
     Parameters
     ----------
     probabilities : DataFrame
         title, rank (1 = least subjective), probability; every title with every rank.
+    judges : str
+        Who voted.
     """
     shares = probabilities.pivot(index="title", columns="rank", values="probability")
     shares = shares.loc[(shares * shares.columns).sum(axis=1).sort_values().index]
@@ -100,7 +110,7 @@ def rank_probabilities(probabilities: pd.DataFrame) -> Figure:
             ax.text(j, i, f"{100 * share:.0f}", size=7, ha="center", va="center", color="w" if share > 0.5 else "k")
     ax.set_xticks(range(shares.shape[1]), shares.columns)
     ax.set_yticks(range(len(shares)), shares.index)
-    ax.set(xlabel=f"rank (1 = least subjective)\ncells: % of resamples of {JUDGES}")
+    ax.set(xlabel=f"rank (1 = least subjective)\ncells: % of resamples of {judges}")
     return figure
 
 
@@ -119,6 +129,28 @@ def _place(scores: pd.DataFrame) -> tuple[dict[str, tuple[float, float]], list[t
             places[task] = ((number - (len(single) - 1) / 2) * 1.5, y)
         y += _STEP if len(single) else 0
     return places, boxes, y - _STEP
+
+
+def _find_gaps(
+    scores: pd.DataFrame, places: dict[str, tuple[float, float]], boxes: list[tuple[float, ...]]
+) -> dict[int, float]:
+    """Return the height halfway between each level and the next."""
+    bottom, top = {}, {}
+    boxed = sorted(scores.loc[scores["n_merged"] > 1, "level"].unique())
+    for level, rows in scores.groupby("level"):
+        heights = [places[task][1] for task in rows["task"]]
+        bottom[level], top[level] = min(heights) - 0.12, max(heights) + 0.12
+    for level, (_, low, _, height) in zip(boxed, boxes, strict=True):
+        bottom[level], top[level] = min(bottom[level], low), max(top[level], low + height)
+    return {level: (top[level] + bottom[level + 1]) / 2 for level in top if level + 1 in bottom}
+
+
+def _draw_borders(ax: Axes, borders: pd.DataFrame, heights: dict[int, float]) -> None:
+    for row in borders.itertuples():
+        y, firm = heights[row.level], row.holds >= FIRM
+        style = {"color": "0.35" if firm else "0.7", "linestyle": "-" if firm else (0, (2, 3)), "linewidth": 0.7}
+        ax.plot([-_WIDTH / 2, -1.85], [y, y], zorder=0, **style)
+        ax.text(-_WIDTH / 2, y + 0.02, f"holds in {100 * row.holds:.0f} %", size=6.5, va="bottom", color="0.3")
 
 
 def _outline(ax: Axes, label: Text) -> Rectangle:
@@ -146,7 +178,7 @@ def _draw_arrow(ax: Axes, ends: list[Rectangle], margin: float, *, n_passed: int
     ax.add_patch(arrow)
 
 
-def _explain_graph(figure: Figure, ax: Axes) -> None:
+def _explain_graph(figure: Figure, ax: Axes, judges: str) -> None:
     lines = [
         Line2D([], [], color=GROUP_COLORS[group], linestyle=dash, label=GROUP_NAMES[group])
         for group, dash in GROUP_DASHES.items()
@@ -160,4 +192,4 @@ def _explain_graph(figure: Figure, ax: Axes) -> None:
     note = {"size": 7, "color": "0.3", "xycoords": "axes fraction"}
     ax.annotate("more subjective", (0.0, 1.0), va="top", **note)
     ax.annotate("less subjective", (0.0, 0.0), va="bottom", **note)
-    ax.annotate(f"judged by\n{JUDGES}", (1.0, 0.0), va="bottom", ha="right", **note)
+    ax.annotate(f"judged by\n{judges}", (1.0, 0.0), va="bottom", ha="right", **note)

@@ -7,9 +7,9 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
    (comments and docstrings do not count);
 4. the files in the folders of data/ that its stage names (``Stage.data``, and ``Stage.optional`` where they are there),
-   params/tasks/<task>.yaml and params/prompts.yaml and original.csv. A file called after a task counts only for cells
-   with that task; cards (.md) and index.json, which lists hashes of the others, do not count; params/prices.yaml for a
-   stage with list prices;
+   params/tasks/<task>.yaml and params/prompts.yaml and original.csv; params/prices.yaml for a stage with list prices;
+   and the files of a folder of votes of one's own (``votes``). A file called after a task counts only for cells with
+   that task; cards (.md) and index.json, which lists hashes of the others, do not count;
 5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
 6. the keys of the jobs whose outputs it reads.
 
@@ -66,7 +66,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
-        "data": {name: file_sha256(path) for name, path in files.items()},
+        "data": {name: file_sha256(path) for name, path in files.items()} | _own_votes(params),
         "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
     }
@@ -74,9 +74,9 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
 
 
 def chosen_tasks(params: Params) -> list[str]:
-    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``."""
+    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``; none where it has neither."""
     values: dict[str, Any] = dict(params)
-    return [values["task"]] if "task" in values else list(values["tasks"])
+    return [values["task"]] if "task" in values else list(values.get("tasks", []))
 
 
 def library_files(sources: Iterable[str]) -> list[Path]:
@@ -144,6 +144,13 @@ def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
     own, shipped = own_files(), paths.PARAMS / "tasks"
     files |= {f"params/tasks/{task}.yaml": own.get(task, shipped / f"{task}.yaml") for task in tasks}
     return files | {f"params/{name}": paths.PARAMS / name for name in ("prompts.yaml", "original.csv")}
+
+
+def _own_votes(params: Params) -> dict[str, str]:
+    """Return the sha256 of the files in a folder of votes of one's own."""
+    given = getattr(params, "votes", "")
+    files = sorted((paths.ROOT / given).iterdir()) if given else []
+    return {f"votes/{path.name}": file_sha256(path) for path in files if path.is_file()}
 
 
 def _folder_state(tasks: list[str]) -> dict[str, list[int]]:

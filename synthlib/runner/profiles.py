@@ -132,7 +132,7 @@ def _expand_stage(name: str, stage: Stage, profile: Profile) -> list[Cell]:
     if stage.per_task:
         return [Cell(name, task, check(stage.model, values | {"task": task})) for task in profile.tasks]
     cell = Cell(name, "all", check(stage.model, values))
-    named = {*values["tasks"], values.get("map_task", profile.shown_task)}
+    named = {*values.get("tasks", []), values.get("map_task", profile.shown_task)}
     if not named <= set(profile.tasks):
         raise ValueError(f"task(s) {sorted(named - set(profile.tasks))} do not run in this profile")
     return [cell]

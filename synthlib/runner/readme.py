@@ -46,6 +46,13 @@ CAPTIONS = {
     "07_slopes": "slopes and rank correlations of those curves",
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
+    "07_soft_labels": "probabilities against the distribution of people's votes",
+    "07_mixed_model": "subjectivity of task and text in one mixed model",
+    "08_gap_and_moderators": "the gap against formality, length, style, labels and spread",
+    "08_moderators": "which of these go with the gap",
+    "08_irony": "irony on cleaned and raw test tweets, with tags in the training text",
+    "08_cartography": "how hard synthetic texts are to learn",
+    "08_repairs": "synthetic text with odd texts dropped, reweighted, relabelled",
     "09_diversity": "texts after the recipes of TinyStories and Phi-1, beside plain prompts",
     "09_openings": "how many texts begin alike",
     "09_features": "what a classifier learns of the labels that were in the request",
@@ -53,11 +60,8 @@ CAPTIONS = {
     "10_power_pairs": "what more workers buy: ranking tasks",
     "10_power_texts": "what more workers buy: agreement on texts",
     "10_recovered": "a walk through a study with simulated workers",
-    "08_gap_and_moderators": "the gap against formality, length, style, labels and spread",
-    "08_moderators": "which of these go with the gap",
-    "08_irony": "irony on cleaned and raw test tweets, with tags in the training text",
-    "08_cartography": "how hard synthetic texts are to learn",
-    "08_repairs": "synthetic text with odd texts dropped, reweighted, relabelled",
+    "11_coverage": "how often intervals hold the truth, on made-up crowds",
+    "11_recovery": "scores found with and without spammers",
 }
 
 

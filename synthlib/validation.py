@@ -1,0 +1,175 @@
+"""Do the intervals hold what they promise? Crowds are made up from known scores and known agreement, and measured."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from synthlib.agreement import alpha_of_weights, alpha_without_each, bca_interval, bootstrap_agreement
+from synthlib.bradley_terry import bracket_scores, fit_many
+
+#: How the texts of a made-up crowd are spread: share of texts, and the chance of the first label on them. Most texts
+#: are clear to nearly all; on some readers are of two minds.
+TEXT_KINDS = ((0.55, 0.97), (0.25, 0.05), (0.2, 0.6))
+
+
+def simulate_judgements(
+    scores: np.ndarray,
+    *,
+    n_simulations: int,
+    n_workers: int,
+    n_pairs: int,
+    spammer_share: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return judgements of made-up workers, and who of them passed the attention check.
+
+    Workers judge random pairs as the Bradley-Terry model says. Spammers toss a coin, on pairs and on the attention
+    check, which has two answers: every other spammer passes it, and all other workers do.
+
+    Returns
+    -------
+    wins : ndarray, shape (S, W, T, T)
+        By simulation, worker, task held to be more subjective, and the other one.
+    passed : ndarray of bool, shape (S, W)
+
+    Examples
+    --------
+    >>> settings = {"n_simulations": 3, "n_workers": 4, "n_pairs": 10, "spammer_share": 0.0}
+    >>> wins, passed = simulate_judgements(np.array([1.0, 0.0]), **settings, rng=np.random.default_rng(0))
+    >>> wins.shape, wins.sum(), passed.all()
+    ((3, 4, 2, 2), np.float64(120.0), np.True_)
+    """
+    pairs = np.array(list(combinations(range(len(scores)), 2)))
+    drawn = pairs[rng.integers(len(pairs), size=(n_simulations, n_workers, n_pairs))]  # (S, W, P, 2)
+    spams = rng.random((n_simulations, n_workers)) < spammer_share
+    first, second = drawn[..., 0], drawn[..., 1]
+    chance = 1 / (1 + np.exp(scores[second] - scores[first]))
+    chance = np.where(spams[..., None], 0.5, chance)
+    won = rng.random(chance.shape) < chance
+    wins = np.zeros((n_simulations, n_workers, len(scores), len(scores)))
+    simulation, worker, _ = np.indices(won.shape)
+    np.add.at(wins, (simulation, worker, np.where(won, first, second), np.where(won, second, first)), 1)
+    return wins, ~spams | (rng.random(spams.shape) < 0.5)
+
+
+def cover_scores(
+    scores: np.ndarray,
+    *,
+    n_simulations: int,
+    n_workers: int,
+    n_pairs: int,
+    regularisation: float,
+    n_resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return how often intervals of scores hold the true score: one row a kind of interval.
+
+    Returns
+    -------
+    rows : DataFrame
+        quantity, size (workers), interval, and coverage, width (mean, log-odds), each coverage with ``_low`` and
+        ``_high`` (Monte Carlo).
+    """
+    settings = {"n_simulations": n_simulations, "n_workers": n_workers, "n_pairs": n_pairs, "spammer_share": 0.0}
+    wins, _ = simulate_judgements(scores, **settings, rng=rng)
+    fitted = fit_many(wins.sum(axis=1), regularisation=regularisation)
+    ends = {"percentile": [], "used here": []}
+    for own, estimate in zip(wins, fitted, strict=True):
+        weights = rng.multinomial(n_workers, np.full(n_workers, 1 / n_workers), size=n_resamples)
+        draws = fit_many(np.tensordot(weights, own, axes=1), regularisation=regularisation, start=estimate)
+        ends["percentile"].append(np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0))
+        ends["used here"].append(bracket_scores(estimate, draws, n_workers=n_workers, confidence=confidence))
+    return _tabulate(ends, scores - scores.mean(), quantity="Bradley-Terry score", size=n_workers)
+
+
+def population_alpha() -> float:
+    """Return the alpha of endlessly many texts of :data:`TEXT_KINDS`: what the intervals should hold.
+
+    Examples
+    --------
+    >>> round(population_alpha(), 3)
+    0.659
+    """
+    share, first = np.array(TEXT_KINDS).T
+    observed = (share * 2 * first * (1 - first)).sum()
+    overall = (share * first).sum()
+    return float(1 - observed / (2 * overall * (1 - overall)))
+
+
+def cover_alpha(
+    *,
+    n_simulations: int,
+    n_texts: int,
+    n_votes: int,
+    n_resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return how often intervals of Krippendorff's alpha hold that of the population; as :func:`cover_scores`."""
+    share, first = np.array(TEXT_KINDS).T
+    ends = {"percentile": [], "used here": []}
+    for _ in range(n_simulations):
+        yes = rng.binomial(n_votes, rng.choice(first, size=n_texts, p=share))
+        counts = np.column_stack([yes, n_votes - yes]).astype(float)
+        estimate = float(alpha_of_weights(counts, np.ones((1, n_texts)))[0])
+        draws = bootstrap_agreement(counts, n_resamples=n_resamples, rng=rng)[1]
+        ends["percentile"].append(np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2]))
+        ends["used here"].append(bca_interval(estimate, draws, alpha_without_each(counts), confidence=confidence))
+    return _tabulate(ends, population_alpha(), quantity="Krippendorff's alpha", size=n_texts)
+
+
+def recover_scores(
+    scores: np.ndarray,
+    *,
+    n_simulations: int,
+    n_workers: int,
+    n_pairs: int,
+    regularisation: float,
+    spammer_share: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return what scores are found where some workers are spammers, with and without the attention filter.
+
+    Returns
+    -------
+    rows : DataFrame
+        crowd (``no spammers``, ``spammers, all kept``, ``spammers, filtered``), task (number), truth, score (mean over
+        simulations), score_low and score_high (where the middle 95 % of simulations lie).
+    """
+    settings = {"n_simulations": n_simulations, "n_workers": n_workers, "n_pairs": n_pairs}
+    honest, _ = simulate_judgements(scores, **settings, spammer_share=0.0, rng=rng)
+    mixed, passed = simulate_judgements(scores, **settings, spammer_share=spammer_share, rng=rng)
+    crowds = {"no spammers": honest, "spammers, all kept": mixed, "spammers, filtered": mixed * passed[..., None, None]}
+    rows = []
+    for crowd, wins in crowds.items():
+        fitted = fit_many(wins.sum(axis=1), regularisation=regularisation)
+        low, high = np.quantile(fitted, [0.025, 0.975], axis=0)
+        columns = {"truth": scores - scores.mean(), "score": fitted.mean(axis=0), "score_low": low, "score_high": high}
+        rows.append(pd.DataFrame(columns).assign(crowd=crowd, task=np.arange(len(scores))))
+    return pd.concat(rows, ignore_index=True)
+
+
+def measure_bias(recovered: pd.DataFrame) -> pd.DataFrame:
+    """Return how far scores are drawn together (below 1) or apart: crowd, slope of score on truth."""
+    slopes = [
+        (crowd, float(np.polyfit(rows["truth"], rows["score"], 1)[0]))
+        for crowd, rows in recovered.groupby("crowd", sort=False)
+    ]
+    return pd.DataFrame(slopes, columns=["crowd", "slope"])
+
+
+def _tabulate(ends: dict[str, list], truth: np.ndarray | float, *, quantity: str, size: int) -> pd.DataFrame:
+    rows = []
+    for interval, pairs in ends.items():
+        low, high = np.moveaxis(np.array(pairs), 1, 0)  # (S,) or (S, T)
+        held = ((low <= truth) & (truth <= high)).reshape(len(low), -1).mean(axis=1)  # the tasks of a simulation depend
+        error = stats.norm.ppf(0.975) * held.std(ddof=1) / np.sqrt(len(held))
+        row = {"quantity": quantity, "size": size, "interval": interval, "coverage": float(held.mean())}
+        row |= {"coverage_low": float(held.mean() - error), "coverage_high": float(held.mean() + error)}
+        rows.append(row | {"width": float(np.mean(high - low))})
+    return pd.DataFrame(rows)

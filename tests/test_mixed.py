@@ -1,0 +1,61 @@
+"""Subjectivity of task and text in one model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthlib import mixed
+from synthlib.instances import TextSet
+
+
+def simulate(*, n_tasks=8, n_texts=40, slope=-0.08, seed=0):
+    """Rows whose zero-shot gap grows by ``slope`` for each standard deviation of subjectivity."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    score = np.linspace(-1, 1, n_tasks)
+    score = (score - score.mean()) / score.std(ddof=1)
+    for number in range(n_tasks):
+        text = rng.normal(0, 0.1, n_texts)
+        base, gap = 0.8 + rng.normal(0, 0.03), -0.1 + rng.normal(0, 0.02)
+        disagreement = rng.choice([0.0, 1.0, 2.0], n_texts)
+        for source, effect in (("real", 0.0), ("zero_shot", gap + slope * score[number])):
+            right = base + effect - 0.05 * disagreement + text + rng.normal(0, 0.1, n_texts)
+            keys = [f"{number}-{i}" for i in range(n_texts)]
+            columns = {"task": f"t{number}", "key": keys, "source": source, "right": right}
+            rows.append(pd.DataFrame(columns).assign(subjectivity=score[number], disagreement=disagreement))
+    frame = pd.concat(rows, ignore_index=True)
+    return frame.assign(source=pd.Categorical(frame["source"], ["real", "zero_shot"]))
+
+
+def test_known_effects_are_recovered():
+    fit = mixed.fit_mixed(simulate(), n_resamples=300, confidence=0.95, rng=np.random.default_rng(0))
+    found = fit.coefficients.set_index("term")
+    assert found.loc["zero_shot x subjectivity", "low"] < -0.08 < found.loc["zero_shot x subjectivity", "high"] < 0
+    assert found.loc["disagreement", "estimate"] == pytest.approx(-0.05, abs=0.02)
+    assert found.loc["zero_shot x disagreement", "low"] < 0 < found.loc["zero_shot x disagreement", "high"]
+    assert (found["task_low"] < found["estimate"]).all() and (found["estimate"] < found["task_high"]).all()
+    assert fit.converged and set(fit.variances) == {"task", "source on a task", "text", "residual"}
+    assert fit.variances["text"] == pytest.approx(0.01, abs=0.006)
+    assert len(fit.effects) == 16 and len(fit.residuals) == 8 * 40 * 2
+
+
+def test_few_tasks_are_refused():
+    with pytest.raises(ValueError, match=r"3 task.*at least 5"):
+        mixed.fit_mixed(simulate(n_tasks=3), n_resamples=100, confidence=0.95, rng=np.random.default_rng(0))
+
+
+def test_rows_are_shares_of_seeds_by_text_and_source():
+    texts = pd.DataFrame({"key": ["a", "b"], "agreement": [1.0, 0.6], "gold": ["x", "y"]})
+    rows = [
+        {"source": source, "seed": seed, "key": key, "predicted": "x", "probabilities": [1.0, 0.0]}
+        for source in ("real", "zero_shot")
+        for seed in (0, 1)
+        for key in ("a", "b")
+    ]
+    predictions = {task: pd.DataFrame(rows).assign(test_set="test") for task in ("one", "two")}
+    sets = [TextSet(task, task, "panel", "test", texts, None) for task in predictions]
+    scores = pd.Series({"one": -3.0, "two": 3.0, "other": 9.0})
+    found = mixed.gather_rows(sets, predictions, scores, ["real", "zero_shot"])
+    assert len(found) == 8 and found.groupby("key")["right"].mean().to_dict() == {"a": 1.0, "b": 0.0}
+    assert found["disagreement"].abs().unique() == pytest.approx([1.0])
+    assert found.groupby("task")["subjectivity"].first().to_list() == pytest.approx([-(0.5**0.5), 0.5**0.5])

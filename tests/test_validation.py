@@ -1,0 +1,59 @@
+"""Made-up crowds with known scores and agreement."""
+
+import numpy as np
+import pytest
+
+from synthlib import agreement, validation
+from synthlib.plots import validation as figures
+
+TRUTH = np.linspace(-1.5, 1.5, 5)
+
+
+def test_judgements_follow_the_scores_and_spammers_do_not():
+    settings = {"n_simulations": 1, "n_workers": 4000, "n_pairs": 10, "rng": np.random.default_rng(0)}
+    wins, passed = validation.simulate_judgements(TRUTH, **settings, spammer_share=0.0)
+    total = wins.sum(axis=(0, 1))
+    share = total[4, 0] / (total[4, 0] + total[0, 4])
+    assert share == pytest.approx(1 / (1 + np.exp(-3)), abs=0.01) and passed.all()
+    wins, passed = validation.simulate_judgements(TRUTH, **settings, spammer_share=0.4)
+    assert passed.mean() == pytest.approx(0.8, abs=0.02)  # every other spammer is caught
+    caught = wins[~passed].sum(axis=0)
+    assert caught[4, 0] / (caught[4, 0] + caught[0, 4]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_intervals_cover_and_percentiles_of_few_workers_do_not():
+    settings = {"n_simulations": 200, "n_workers": 20, "n_pairs": 10, "regularisation": 0.01}
+    settings |= {"n_resamples": 150, "confidence": 0.95, "rng": np.random.default_rng(1)}
+    rows = validation.cover_scores(TRUTH, **settings).set_index("interval")
+    assert rows.loc["used here", "coverage_high"] > 0.95 > rows.loc["percentile", "coverage_high"]
+    assert (rows["coverage_low"] < rows["coverage"]).all() and (rows["width"] > 0).all()
+
+
+def test_alpha_of_the_population_is_that_of_very_many_texts():
+    rng = np.random.default_rng(2)
+    share, first = np.array(validation.TEXT_KINDS).T
+    yes = rng.binomial(5, rng.choice(first, size=200_000, p=share))
+    counts = np.column_stack([yes, 5 - yes]).astype(float)
+    assert agreement.alpha_of_weights(counts, np.ones((1, len(counts))))[0] == pytest.approx(
+        validation.population_alpha(), abs=0.005
+    )
+    settings = {"n_texts": 50, "n_votes": 5, "n_resamples": 200, "confidence": 0.95, "rng": rng}
+    rows = validation.cover_alpha(n_simulations=150, **settings).set_index("interval")
+    assert rows.loc["used here", "coverage_high"] > 0.93
+
+
+def test_spammers_draw_scores_together_and_the_filter_undoes_a_part():
+    settings = {"n_simulations": 60, "n_workers": 54, "n_pairs": 10, "regularisation": 0.01}
+    recovered = validation.recover_scores(TRUTH, **settings, spammer_share=0.3, rng=np.random.default_rng(3))
+    slope = validation.measure_bias(recovered).set_index("crowd")["slope"]
+    assert slope["no spammers"] == pytest.approx(1, abs=0.06)
+    assert slope["spammers, all kept"] < slope["spammers, filtered"] < 0.95
+    figures.recovery(recovered)
+
+
+@pytest.mark.usefixtures("project_style")
+def test_figure_has_a_mark_for_every_case():
+    settings = {"n_simulations": 10, "n_votes": 5, "n_resamples": 100, "confidence": 0.9}
+    rows = validation.cover_alpha(n_texts=30, **settings, rng=np.random.default_rng(4))
+    figure = figures.coverage(rows, confidence=0.9)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Krippendorff's alpha, 30 texts"]
