@@ -1,0 +1,94 @@
+"""Parameters of the notebooks: one pydantic model a notebook, and the stages of the study.
+
+A value travels: ``params/<profile>.yaml`` -> :mod:`synthlib.runner.profiles` (checked before anything runs) -> the
+runner injects it into the notebook -> the notebook's set-up cell builds its model with ``Model.from_cell(globals())``.
+The models have no defaults: the literals of a notebook's ``parameters`` cell are the defaults a reader sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synthlib.params.base import SHIPPED_ROWS, Params, TaskName, TaskNames, check
+from synthlib.params.beyond import Collect, Stories, Validation, Why
+from synthlib.params.study import (
+    Diversity,
+    FineTuning,
+    Generate,
+    InstanceSubjectivity,
+    TaskComparison,
+    Tasks,
+    TaskSubjectivity,
+    Train,
+)
+
+__all__ = [
+    "SHIPPED_ROWS",
+    "STAGES",
+    "Collect",
+    "Diversity",
+    "FineTuning",
+    "Generate",
+    "InstanceSubjectivity",
+    "Params",
+    "Stage",
+    "Stories",
+    "TaskComparison",
+    "TaskName",
+    "TaskNames",
+    "TaskSubjectivity",
+    "Tasks",
+    "Train",
+    "Validation",
+    "Why",
+    "check",
+]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook's place in the study.
+
+    Attributes
+    ----------
+    notebook : str
+        File stem in notebooks/.
+    model : type[Params]
+        Its parameters.
+    needs : tuple of str
+        Stages whose folders it reads.
+    data : tuple of str
+        Folders of data/ it reads.
+    optional : tuple of str
+        Folders of data/ it reads where they are there.
+    """
+
+    notebook: str
+    model: type[Params]
+    needs: tuple[str, ...]
+    data: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def per_task(self) -> bool:
+        """Whether the stage runs once a task (True) or once (False)."""
+        return "task" in self.model.model_fields
+
+
+STAGES: dict[str, Stage] = {
+    "tasks": Stage("01_tasks", Tasks, (), ("features",)),
+    "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
+    "train": Stage("03_train", Train, ("generate",), ("features",)),
+    "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
+    "task_comparison": Stage(
+        "05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), ("results/finetuned/train",)
+    ),
+    "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
+    "instance_subjectivity": Stage(
+        "07_instance_subjectivity", InstanceSubjectivity, ("train", "task_subjectivity"), ("features", "votes")
+    ),
+    "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
+    "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
+    "collect": Stage("10_collect", Collect, (), ("corpora",)),
+    "validation": Stage("11_validation", Validation, (), ()),
+}

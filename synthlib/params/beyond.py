@@ -1,0 +1,134 @@
+"""Parameters of the notebooks that go beyond the study: 08 and after."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    model_validator,
+)
+
+from synthlib.params.base import (
+    Count,
+    Params,
+    Resamples,
+    Share,
+    Source,
+    TaskName,
+    TaskNames,
+    distinct,
+)
+from synthlib.settings import Setting
+
+
+class Why(Params):
+    """08_why: what else explains the gap, and can the texts be repaired?"""
+
+    tasks: TaskNames
+    source: Source
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
+    repaired: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    stages: Annotated[list[Count], Field(min_length=2), AfterValidator(distinct)]
+    odd_share: Annotated[float, Field(gt=0, lt=0.5)]
+    tag_shares: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), AfterValidator(distinct)]
+    map_task: TaskName
+    n_resamples: Resamples
+    n_permutations: Resamples
+    confidence: Share
+    device: str
+
+    @model_validator(mode="after")
+    def _what_is_shown_is_listed(self) -> Self:
+        if self.map_task not in self.tasks:
+            raise ValueError(f"map_task {self.map_task!r} is not among the tasks {self.tasks}")
+        if unknown := [setting for setting in self.repaired if setting not in self.settings]:
+            raise ValueError(f"repaired setting(s) {unknown} are not among the settings {self.settings}")
+        return self
+
+
+class Stories(Params):
+    """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
+
+    The classifier's fields are those of :class:`synthlib.train.Settings`; from ``models`` on, all is about money.
+    """
+
+    tasks: TaskNames
+    encoder: str
+    settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
+    n_texts: Annotated[int, Field(ge=2, le=60)]
+    opening_words: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
+    n_folds: Annotated[int, Field(ge=2, le=20)]
+    n_seeds: Count
+    hidden_units: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    n_steps: Count
+    batch_size: Count
+    n_resamples: Resamples
+    confidence: Share
+    models: Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]
+    corpus_tokens: Count
+    usd_per_thousand_tokens: Annotated[float, Field(gt=0)]
+    prompt_tokens_per_answer_token: Annotated[float, Field(ge=0)]
+    instruction_tokens: Annotated[int, Field(ge=0)]
+    label_tokens: Count
+    texts_per_second: Annotated[float, Field(gt=0)]
+    machine_usd_per_hour: Annotated[float, Field(ge=0)]
+
+
+class Collect(Params):
+    """10_collect: a crowd study of one's own, from design to votes, walked through with simulated workers."""
+
+    tasks: Annotated[TaskNames, Field(min_length=2)]
+    text_task: TaskName
+    source: Source
+    crowd_size: Annotated[int, Field(ge=2)]
+    pairs_per_worker: Count
+    texts_per_worker: Annotated[int, Field(ge=2)]
+    texts_per_label: Count
+    min_votes: Count
+    crowd_sizes: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]
+    score_spread: Annotated[float, Field(gt=0)]
+    noise: Annotated[float, Field(gt=0)]
+    agreement: Share
+    agreement_spread: Annotated[float, Field(gt=0, lt=0.5)]
+    spammer_share: Annotated[float, Field(ge=0, lt=1)]
+    min_seconds: Annotated[float, Field(ge=0)]
+    n_simulations: Annotated[int, Field(ge=10, le=10_000)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _pairs_suffice(self) -> Self:
+        n_pairs = len(self.tasks) * (len(self.tasks) - 1) // 2
+        if self.pairs_per_worker > n_pairs:
+            raise ValueError(
+                f"pairs_per_worker is {self.pairs_per_worker}; {len(self.tasks)} tasks make {n_pairs} pairs"
+            )
+        return self
+
+
+class Validation(Params):
+    """11_validation: whether intervals hold the truth, on made-up crowds."""
+
+    n_simulations: Annotated[int, Field(ge=10)]
+    n_tasks: Annotated[int, Field(ge=2)]
+    score_range: Annotated[float, Field(gt=0)]
+    workers: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(distinct)]
+    n_pairs: Count
+    spammer_share: Share
+    texts: Annotated[list[Annotated[int, Field(ge=10)]], Field(min_length=1), AfterValidator(distinct)]
+    n_votes: Annotated[int, Field(ge=2)]
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
