@@ -49,7 +49,7 @@ def execute(job: Job) -> Outcome:
             shutil.rmtree(job.folder)
         job.folder.mkdir(parents=True)
         started, clock = datetime.now(UTC), time.perf_counter()
-        message = _run_notebook(job)
+        message = run_notebook(job)
         if job.executed.is_file():
             _remove_paths(job)
         seconds = time.perf_counter() - clock
@@ -59,7 +59,7 @@ def execute(job: Job) -> Outcome:
         return Outcome("run", seconds)
 
 
-def _run_notebook(job: Job) -> str:
+def run_notebook(job: Job) -> str:
     """Execute the notebook into the job's folder; return why it failed, or an empty string."""
     import papermill  # slow to import: only where a notebook runs
     from nbclient.exceptions import DeadKernelError
