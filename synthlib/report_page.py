@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -44,8 +44,6 @@ def make_report(votes: Path, output: Path, *, task: str | None) -> list[Path]:
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"output {output} must end in .html")
-    if folder := os.environ.get("SYNTHLIB_TASKS"):
-        os.environ["SYNTHLIB_TASKS"] = str(Path(folder).absolute())  # the notebook runs in another folder
     votes, output = votes.absolute(), output.absolute()
     source = paths.NOTEBOOKS / f"{params.STAGES['report'].notebook}.ipynb"
     values = notebooks.literals(notebooks.read_notebook(source))
@@ -93,7 +91,7 @@ def render_page(notebook: Mapping[str, Any], *, title: str, about: str) -> str:
 
     cells = [cell for cell in notebook["cells"] if _LEFT_OUT not in notebooks.tags(cell)]
     cells.sort(key=lambda cell: _FIRST not in notebooks.tags(cell))
-    shown = nbformat.from_dict({**notebook, "cells": cells})
+    shown = nbformat.reads(json.dumps({**notebook, "cells": cells}), as_version=4)
     hidden = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}
     body, _ = HTMLExporter(template_name="basic", **hidden).from_notebook_node(shown)
     frame = Template(_FRAME.read_text(encoding="utf-8"))

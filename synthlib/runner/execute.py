@@ -23,6 +23,8 @@ from synthlib.runner import notebooks
 from synthlib.runner.jobs import MANIFEST, Job, is_finished, relative, write_json
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: Environment variables that name a folder, perhaps from where the command was given; a notebook runs in another one.
+FOLDER_VARIABLES = tuple(f"SYNTHLIB_{name}" for name in ("TASKS", "DATA", "ANNOTATIONS", "RESULTS", "CALLS"))
 OUT_OF_MEMORY = "Was memory short? Run fewer jobs at once (--jobs 1) or lower the sizes in the profile."
 
 
@@ -66,6 +68,7 @@ def run_notebook(job: Job) -> str:
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.update({name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)})
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
     values = {**job.parameters, "inputs": job.inputs, "output": relative(job.folder)}
     kernel = {"config": Config(KernelManager={"transport": _transport()}), "extra_arguments": ["--log-level=50"]}
