@@ -35,7 +35,7 @@ class Own:
     persons : bool
         Whether an annotator's name is one person's.
     studies : dict
-        By study of the crowd package, what its export says: texts_from, rule, account.
+        By study of the crowd package, what its export says: texts_from, rule, account. Empty for other votes.
     example : str
         Title of the shipped set, empty where the votes are the user's.
     """
@@ -94,13 +94,9 @@ def load_own(task: str, folder: str, *, example: str, tasks: list[str]) -> Own:
 
 
 def tabulate_collection(studies: dict[str, Any]) -> pd.DataFrame:
-    """Return where the rows of every collection went: study, texts_from, step, workers, votes."""
-    rows = [
-        {"study": name, "texts_from": said["texts_from"]} | row
-        for name, said in studies.items()
-        for row in said["account"]
-    ]
-    return pd.DataFrame(rows, columns=["study", "texts_from", "step", "workers", "votes"])
+    """Return where the rows of every collection went: step, study, workers, votes."""
+    rows = [row | {"study": name} for name, said in studies.items() for row in said["account"]]
+    return pd.DataFrame(rows, columns=["step", "study", "workers", "votes"])
 
 
 def place_sets(own: Own, tasks: list[str], released: pd.DataFrame, **resampled: Any) -> pd.DataFrame:

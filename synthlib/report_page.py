@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -56,7 +57,7 @@ def make_report(votes: Path, output: Path, *, task: str | None) -> list[Path]:
     job = Job("report", "own", source, given, inputs={}, key="", folder=target)
     if fault := run_notebook(job):
         raise RuntimeError(fault)
-    about = f"Votes of {own.judges} in {votes.name}. Made by synthlib on {datetime.now(UTC):%d %B %Y}."
+    about = f"Votes: {own.judges} (folder {votes.name}). Made by synthlib on {datetime.now(UTC):%d %B %Y}."
     title = f"{load_task(p.my_task).title}: how subjective is it, and should I expect synthetic data to do?"
     page = render_page(notebooks.read_notebook(job.executed), title=title, about=about)
     output.write_text(page, encoding="utf-8")
@@ -84,12 +85,17 @@ def find_task(votes: Path) -> str:
 def render_page(notebook: Mapping[str, Any], *, title: str, about: str) -> str:
     """Return an executed notebook as one page that needs no other file: outputs and prose, no code.
 
-    Cells tagged ``summary`` come first, those tagged ``notebook-only`` are left out.
+    Cells tagged ``summary`` come first, those tagged ``notebook-only`` are left out. A figure is described by the cell
+    of prose below it, its caption.
     """
     import nbformat
     from nbconvert import HTMLExporter
 
     cells = [cell for cell in notebook["cells"] if _LEFT_OUT not in notebooks.tags(cell)]
+    for above, below in pairwise(cells):
+        for output in above.get("outputs", []):
+            if "image/png" in output.get("data", {}) and below["cell_type"] == "markdown":
+                output["metadata"]["image/png"] = {"alt": notebooks.source(below).replace("*", "").replace("\n", " ")}
     cells.sort(key=lambda cell: _FIRST not in notebooks.tags(cell))
     shown = nbformat.reads(json.dumps({**notebook, "cells": cells}), as_version=4)
     hidden = {"exclude_input": True, "exclude_input_prompt": True, "exclude_output_prompt": True}

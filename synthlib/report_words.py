@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from synthlib.plots.style import SOURCE_NAMES
+from synthlib.report import Own
 
 #: How figures and sentences call a difference between two sources.
 GAP_NAMES = {
@@ -18,6 +19,19 @@ GAP_NAMES = {
     ("real_matched", "few_shot"): "As much real text minus few-shot",
 }
 _LITTLE, _MUCH = 0.1, 0.5  # skill below, above: subjectivity tells little, much
+
+
+def say_votes(title: str, question: str, labels: list[str], own: Own) -> str:
+    """Return whose votes there are, on what, and on whose texts."""
+    text = f"*{title}*: {question} Labels: {', '.join(labels)}. The votes are of {own.judges}. "
+    if own.texts is not None:
+        text += f"On single texts: {len(own.texts)} votes on {own.texts['key'].nunique()} texts. "
+    if own.pairs is not None:
+        text += f"On pairs of tasks: {len(own.pairs)} judgements of {own.pairs['worker'].nunique()} workers. "
+    text += " ".join(f"In {name} the texts shown are {said['texts_from']}." for name, said in own.studies.items())
+    if own.example:
+        text += f"**This is an example**: the shipped votes of {own.example}, treated as if they were yours."
+    return text
 
 
 def say_place(sets: pd.DataFrame, judges: str) -> str:
@@ -34,14 +48,14 @@ def say_place(sets: pd.DataFrame, judges: str) -> str:
         return "There are no votes on single texts of this task, so nothing is said of its texts."
     mine, people = sets.iloc[0], sets[(sets["kind"] == "people") & sets["alpha"].notna()]
     text = (
-        f"Voters are {judges}. The share of the majority label is {_between(mine, 'agreement')} on average, "
+        f"Voters are {judges}. The share of the majority label is {say_between(mine, 'agreement')} on average, "
         f"{mine.unanimous:.0%} of {mine.texts} texts are unanimous. "
     )
     if np.isnan(mine.alpha):
         return f"{text}Krippendorff's {mine.note}."
     below, above = people["alpha_high"] < mine.alpha_low, people["alpha_low"] > mine.alpha_high
     text += (
-        f"Krippendorff's alpha is {_between(mine, 'alpha')}. On {len(people)} other sets people's alpha runs from "
+        f"Krippendorff's alpha is {say_between(mine, 'alpha')}. On {len(people)} other sets people's alpha runs from "
         f"{people['alpha'].min():.2f} to {people['alpha'].max():.2f}; it is surely lower (intervals apart) on "
         f"{below.sum()} of them and surely higher on {above.sum()}."
     )
@@ -65,6 +79,20 @@ def say_expected(expected: pd.DataFrame, pair: tuple[str, str], place: str) -> s
     rows = expected[(expected["first"] == pair[0]) & (expected["second"] == pair[1])]
     row = rows[rows["place"] == place].iloc[0]
     return f"{100 * row.gap:+.0f} points ({100 * row.gap_low:+.0f} to {100 * row.gap_high:+.0f})"
+
+
+def say_width(expected: pd.DataFrame, place: str) -> str:
+    """Return what may be expected of zero-shot text, and how much the prediction leaves open."""
+    rows = expected[(expected["place"] == place) & (expected["first"] == "real") & (expected["second"] == "zero_shot")]
+    if rows.empty:
+        return "Too few tasks were studied in this run to say what one more may expect."
+    row = rows.iloc[0]
+    gap = say_expected(expected, ("real", "zero_shot"), place)
+    text = (
+        f"On one more task like these, real text may be better than zero-shot text by {gap}. That leaves open "
+        f"{100 * (row.gap_high - row.gap_low):.0f} points"
+    )
+    return text + (", and not even which of the two is better is sure." if row.gap_low < 0 < row.gap_high else ".")
 
 
 def say_gaps(expected: pd.DataFrame, measured: pd.DataFrame, place: str) -> list[str]:
@@ -149,18 +177,13 @@ def say_mixing(mixing: pd.DataFrame) -> list[str]:
     ]
 
 
-def say_tests(expected: pd.DataFrame, place: str, *, confidence: float) -> str:
-    """Return what a real test set tells, beside what the prediction leaves open."""
+def say_tests(*, confidence: float) -> str:
+    """Return what a real test set tells."""
     few, many = (texts_for(width, confidence=confidence) for width in (0.1, 0.05))
-    text = (
+    return (
         f"{few} labelled texts bound a classifier's accuracy to ±10 points whatever it is, {many} to ±5 "
-        f"({confidence:.0%}). Train on both kinds of text and test on these: it is about your task and your generator."
+        f"({confidence:.0%}). Train on both kinds of text and test on these: that is about your own task and model."
     )
-    rows = expected[expected["place"] == place]
-    if rows.empty:
-        return text
-    row = rows.iloc[0]
-    return f"{text} The interval above leaves open {100 * (row.gap_high - row.gap_low):.0f} points."
 
 
 def texts_for(half_width: float, *, confidence: float) -> int:
@@ -174,5 +197,13 @@ def texts_for(half_width: float, *, confidence: float) -> int:
     return ceil((stats.norm.ppf((1 + confidence) / 2) / half_width / 2) ** 2)
 
 
-def _between(row: pd.Series, name: str) -> str:
-    return f"{row[name]:.2f} [{row[name + '_low']:.2f}, {row[name + '_high']:.2f}]"
+def say_between(row: pd.Series, name: str) -> str:
+    """Return a value of a row with its interval, if it has one, as text.
+
+    Examples
+    --------
+    >>> say_between(pd.Series({"alpha": 0.513, "alpha_low": 0.4, "alpha_high": 0.6}), "alpha")
+    '0.51 [0.40, 0.60]'
+    """
+    ends = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{row[name]:.2f}" + (f" [{ends[0]:.2f}, {ends[1]:.2f}]" if np.isfinite(ends).all() else "")

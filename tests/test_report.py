@@ -42,15 +42,19 @@ def test_the_line_and_its_interval_are_those_of_statsmodels():
 
 
 def test_one_more_task_lies_in_the_interval_as_often_as_promised():
-    rng, held = np.random.default_rng(4), {"mine": 0, "not known": 0}
-    for _ in range(400):
-        gaps, scores = make_gaps(11, rng, slope=0.0)
-        new, rest = gaps.iloc[-1], gaps.iloc[:-1]
-        found = expectation.expect_gaps(rest, scores, place(scores[new["task"]]), confidence=0.8)
-        for row in found.itertuples():
-            held[row.place] += row.gap_low <= new["gap"] <= row.gap_high
-    for hits in held.values():
-        assert stats.binomtest(hits, 400, 0.8).pvalue > 0.001, held
+    rng, held = np.random.default_rng(4), np.zeros((1000, 2), dtype=bool)
+    for number in range(len(held)):
+        x = rng.normal(0, 3, 11)
+        y = 0.1 + rng.normal(0, 0.05, 11)
+        for which, found in enumerate(
+            (
+                expectation.predict_line(x[1:], y[1:], x[0], confidence=0.8),
+                expectation.predict_mean(y[1:], confidence=0.8),
+            )
+        ):
+            held[number, which] = found[1] <= y[0] <= found[2]
+    for hits in held.sum(axis=0):
+        assert stats.binomtest(int(hits), len(held), 0.8).pvalue > 0.001, hits
 
 
 def test_a_score_that_is_not_sure_widens_the_interval_and_few_tasks_give_none():
@@ -150,8 +154,10 @@ def test_from_a_design_to_the_page(own_task, capsys):
     mine, ranked = tables["places"].iloc[0], tables["ranked"].set_index("task").loc[NAME]
     assert f"Krippendorff's alpha is {mine.alpha:.2f} [{mine.alpha_low:.2f}, {mine.alpha_high:.2f}]" in unescape(text)
     assert f"has a score of {ranked.score:+.2f} [{ranked.score_low:+.2f}, {ranked.score_high:+.2f}]" in text
+    assert 'alt="Agreement on single texts' in text
     row = tables["expected"].query("place == 'mine'").iloc[0]
     assert row.n_tasks == len(OTHERS) and f"{100 * row.gap:+.0f} points ({100 * row.gap_low:+.0f} to" in text
+    assert f"That leaves open {100 * (row.gap_high - row.gap_low):.0f} points" in text
     assert "simulated workers, not people" in text and "Complaint severity: how subjective is it" in text
     assert "import pandas" not in text and text.count("data:image/png;base64") == 2 and "Reads" not in text
     assert text.index("What we learned") < text.index("Whose votes are these?")
