@@ -170,10 +170,11 @@ def say_needed(needed: pd.DataFrame, source: str, *, n_labels: int) -> str:
 
 def say_mixing(mixing: pd.DataFrame) -> list[str]:
     """Return what synthetic texts added to the fewest and to the most real ones (see ``measure_mixing``)."""
+    ends = mixing.sort_values("n_real")
     return [
         f"Synthetic text added to {row.n_real} real texts a label changed Macro-F1 by {100 * row.gain:+.1f} points on "
         f"average, for the better on {row.n_better} of {row.n_tasks} tasks."
-        for row in mixing.sort_values("n_real").iloc[[0, -1]].drop_duplicates().itertuples()
+        for row in pd.concat([ends.head(1), ends.tail(1)]).drop_duplicates().itertuples()
     ]
 
 
