@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     estimate.add_argument("profile", type=Path)
     _add_generate(commands)
     _add_calls(commands)
+    _add_report(commands)
     crowd.add_parser(commands)
     options = parser.parse_args(arguments)
     if options.command == "crowd":
@@ -39,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
     if options.command == "generate":
         return _generate(options)
-    if options.command in ("estimate", "calls"):
-        return _report(_estimate if options.command == "estimate" else _move_calls, options)
+    if options.command in ("estimate", "calls", "report"):
+        return _report({"estimate": _estimate, "calls": _move_calls, "report": _make_report}[options.command], options)
     if options.command == "release":
         from synthlib.results import RELEASED
         from synthlib.runner.readme import README, render
@@ -62,6 +63,13 @@ def _add_calls(commands: argparse._SubParsersAction) -> None:
     calls.add_argument("action", choices=["export", "import"])
     calls.add_argument("store", help="its name: llm.store")
     calls.add_argument("file", type=Path, help="note before publishing it: few-shot questions hold real texts")
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    made = commands.add_parser("report", help="how subjective a task of your own is, from votes: a page and a notebook")
+    made.add_argument("--votes", type=Path, required=True, help="folder of votes, as `crowd collect` writes it")
+    made.add_argument("--task", help="its name; may be left out where the votes are on the texts of one task")
+    made.add_argument("--output", type=Path, default=Path("report.html"), help="the page; default: report.html")
 
 
 def _add_generate(commands: argparse._SubParsersAction) -> None:
@@ -112,7 +120,17 @@ def _report(command: Callable[[argparse.Namespace], str], options: argparse.Name
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:  # a notebook failed
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _make_report(options: argparse.Namespace) -> str:
+    from synthlib.report_page import make_report
+
+    page, notebook = make_report(options.votes, options.output, task=options.task)
+    return f"{page}\n{notebook} (with its tables and figures)"
 
 
 def _estimate(options: argparse.Namespace) -> str:

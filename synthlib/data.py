@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from synthlib import annotated, hub, surface, vote_tables
 from synthlib.paths import DATA
-from synthlib.tasks import Task, load_task, task_names
+from synthlib.tasks import Task, load_task, own_files, task_names
 
 SPLITS = hub.SPLITS
 
@@ -198,7 +198,7 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
     path : path, optional
         None takes data/votes/panel_pairs.csv: a panel of language-model personas, not people.
     tasks : list of str
-        Pairs with another task are left out.
+        Pairs with another task are left out; tasks of one's own (SYNTHLIB_TASKS) are known.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
     """
     path = Path(path or DATA / "votes" / "panel_pairs.csv")
     votes = vote_tables.read_votes(path, {"worker", "left", "right", "more_objective", "check_passed"})
-    votes = vote_tables.check_pairs(votes, task_names(), path).drop(columns="line")
+    votes = vote_tables.check_pairs(votes, [*task_names(), *own_files()], path).drop(columns="line")
     return votes[votes["left"].isin(tasks) & votes["right"].isin(tasks)].reset_index(drop=True)
 
 

@@ -23,7 +23,7 @@ class TextSet:
     task, title : str
         The task, and what figures call the set.
     votes_of : str
-        ``panel`` (language-model personas) or ``people``.
+        ``panel`` (language-model personas), ``people`` or ``simulated``.
     test_set : str
         Name of the test set in the predictions.
     texts : DataFrame, N rows

@@ -69,6 +69,13 @@ def find_votes(folder: str, file: str) -> Votes:
     return Votes(place / file, _read_voters(place / ABOUT))
 
 
+def find_any_votes(folder: str) -> dict[str, Votes]:
+    """Return the files of votes that a folder of one's own has, by name; for errors see :func:`find_votes`."""
+    place = ROOT / folder
+    found = [file for file in (PAIRS, INSTANCES) if (place / file).is_file()] or [INSTANCES]
+    return {file: find_votes(folder, file) for file in found}
+
+
 def _read_voters(path: Path) -> str:
     allowed = " or ".join(f'{{"votes_by": "{name}"}}' for name in VOTERS)
     if not path.is_file():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from synthlib.crowd.items import (
     TEXTS_FROM,
+    find_source,
     load_cards,
     load_task_texts,
     make_check_cards,
@@ -121,7 +122,8 @@ def design_pairs(
     items = [Item(id=name, left=a, right=b) for name, (a, b) in zip(ids, asked, strict=True)]
     hands = deal(len(pairs), n_workers=n_workers, per_worker=per_worker, rng=rng)
     slots = _make_slots(hands, ids, n_checks=n_checks, rng=rng, swaps=True)
-    content = {"kind": "pairs", **_PAIRS, "texts_from": TEXTS_FROM[source], "seed": seed}
+    shown = dict.fromkeys(TEXTS_FROM[find_source(task, source)] for task in tasks)
+    content = {"kind": "pairs", **_PAIRS, "texts_from": " and ".join(shown), "seed": seed}
     right = {ids[len(pairs) + i]: check.objective.name for i, check in enumerate(checks)}
     return _finish(
         content | {"cards": cards, "items": sorted(items, key=lambda item: item.id), "slots": slots}, right, {}
@@ -157,7 +159,7 @@ def design_instances(
     ValueError, FileNotFoundError
         The workers cannot give so many votes, a number is out of range, or there are too few texts.
     """
-    rng, about = np.random.default_rng(seed), load_task(task)
+    rng, about, source = np.random.default_rng(seed), load_task(task), find_source(task, source)
     texts = pick_texts(about, load_task_texts(about, source), n_per_label=n_per_label, rng=rng)
     _check_numbers(len(texts), n_workers=n_workers, per_worker=per_worker, min_votes=min_votes, what="text")
     choices = make_choices(about)

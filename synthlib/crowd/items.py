@@ -9,7 +9,7 @@ import pandas as pd
 
 from synthlib import data, features
 from synthlib.crowd.study import Card, Choice, Example
-from synthlib.tasks import Task, load_task
+from synthlib.tasks import Task, load_task, own_files
 
 #: Who wrote the texts, by source.
 TEXTS_FROM = {
@@ -31,6 +31,11 @@ class CheckCard:
 
     objective: Card
     subjective: Card
+
+
+def find_source(task: str, source: str) -> str:
+    """Return where a task's texts come from: for a task of one's own nothing is shipped, so features means folder."""
+    return "folder" if source == "features" and task in own_files() else source
 
 
 def load_task_texts(task: Task, source: str) -> pd.DataFrame:
@@ -151,9 +156,9 @@ def make_check_text(choice: Choice) -> str:
 
 
 def load_cards(names: list[str], *, source: str, rng: np.random.Generator) -> list[Card]:
-    """Return the cards of several tasks (:func:`make_card`)."""
+    """Return the cards of several tasks (:func:`make_card`), each with texts of its own source (find_source)."""
     cards = []
     for name in names:
-        task = load_task(name)
-        cards.append(make_card(task, load_task_texts(task, source), source=source, rng=rng))
+        task, own = load_task(name), find_source(name, source)
+        cards.append(make_card(task, load_task_texts(task, own), source=own, rng=rng))
     return cards

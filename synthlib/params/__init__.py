@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synthlib.params.base import SHIPPED_ROWS, Params, TaskName, TaskNames, check
-from synthlib.params.beyond import Collect, Stories, Validation, Why
+from synthlib.params.beyond import Collect, Report, Stories, Validation, Why
 from synthlib.params.study import (
     Diversity,
     FineTuning,
@@ -31,6 +31,7 @@ __all__ = [
     "Generate",
     "InstanceSubjectivity",
     "Params",
+    "Report",
     "Stage",
     "Stories",
     "TaskComparison",
@@ -91,4 +92,7 @@ STAGES: dict[str, Stage] = {
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
     "collect": Stage("10_collect", Collect, (), ("corpora",)),
     "validation": Stage("11_validation", Validation, (), ()),
+    "report": Stage(
+        "12_report", Report, ("train", "task_subjectivity", "task_comparison", "instance_subjectivity"), ("votes",)
+    ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     model_validator,
 )
 
+from synthlib import annotated, voters
 from synthlib.params.base import (
     Count,
     Params,
@@ -132,3 +133,32 @@ class Validation(Params):
     regularisation: Annotated[float, Field(gt=0)]
     n_resamples: Resamples
     confidence: Share
+
+
+def _found_any(folder: str) -> str:
+    if folder:
+        voters.find_any_votes(folder)
+    return folder
+
+
+class Report(Params):
+    """12_report: how subjective is a task of one's own, and should synthetic data be expected to do?"""
+
+    my_task: TaskName
+    votes: Annotated[str, AfterValidator(_found_any)]
+    example: Literal[tuple(annotated.SETS)]
+    tasks: TaskNames
+    min_pairs: Count
+    regularisation: Annotated[float, Field(gt=0)]
+    n_resamples: Resamples
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _example_is_of_the_task(self) -> Self:
+        known = annotated.SETS[self.example].task
+        if not self.votes and self.my_task != known:
+            raise ValueError(
+                f"votes is empty, so the example {self.example!r} is shown, and my_task must be {known!r}, not "
+                f"{self.my_task!r}; or name the folder of your votes"
+            )
+        return self

@@ -24,8 +24,8 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
     Parameters
     ----------
     agreements : DataFrame
-        title, votes_of (panel or people; the panel's rows first), texts, votes, unanimous, agreement and alpha with
-        intervals.
+        title, votes_of (panel, people or simulated; the panel's rows first), texts, votes, unanimous, agreement and
+        alpha with intervals.
     """
     shown = pd.DataFrame(
         {

@@ -23,6 +23,8 @@ from synthlib.runner import notebooks
 from synthlib.runner.jobs import MANIFEST, Job, is_finished, relative, write_json
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: Environment variables that name a folder, perhaps from where the command was given; a notebook runs in another one.
+FOLDER_VARIABLES = tuple(f"SYNTHLIB_{name}" for name in ("TASKS", "DATA", "ANNOTATIONS", "RESULTS", "CALLS"))
 OUT_OF_MEMORY = "Was memory short? Run fewer jobs at once (--jobs 1) or lower the sizes in the profile."
 
 
@@ -49,7 +51,7 @@ def execute(job: Job) -> Outcome:
             shutil.rmtree(job.folder)
         job.folder.mkdir(parents=True)
         started, clock = datetime.now(UTC), time.perf_counter()
-        message = _run_notebook(job)
+        message = run_notebook(job)
         if job.executed.is_file():
             _remove_paths(job)
         seconds = time.perf_counter() - clock
@@ -59,13 +61,14 @@ def execute(job: Job) -> Outcome:
         return Outcome("run", seconds)
 
 
-def _run_notebook(job: Job) -> str:
+def run_notebook(job: Job) -> str:
     """Execute the notebook into the job's folder; return why it failed, or an empty string."""
     import papermill  # slow to import: only where a notebook runs
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.update({name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)})
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
     values = {**job.parameters, "inputs": job.inputs, "output": relative(job.folder)}
     kernel = {"config": Config(KernelManager={"transport": _transport()}), "extra_arguments": ["--log-level=50"]}

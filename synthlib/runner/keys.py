@@ -74,9 +74,10 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
 
 
 def chosen_tasks(params: Params) -> list[str]:
-    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks``; none where it has neither."""
+    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks`` and ``my_task``, if it has them."""
     values: dict[str, Any] = dict(params)
-    return [values["task"]] if "task" in values else list(values.get("tasks", []))
+    own = [values["my_task"]] if "my_task" in values else []
+    return [values["task"]] if "task" in values else list(dict.fromkeys([*values.get("tasks", []), *own]))
 
 
 def library_files(sources: Iterable[str]) -> list[Path]:
