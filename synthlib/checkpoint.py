@@ -19,6 +19,7 @@ from synthlib.steps import Step
 from synthlib.tokens import Tokens
 from synthlib.train import Run
 
+FORMAT = 2  # of checkpoints: raised when the same settings give other numbers (another loop, other draws of dropout)
 SAVE_SECONDS = 120.0  # the run under way is written at most so often
 
 
@@ -31,6 +32,10 @@ class State:
         Of the steps taken; NaN for those to come.
     seconds : Tensor of float64, shape (n_steps,), on the host
         From the beginning of the run to each step's end.
+    watched_f1, held_out_loss : Tensor of float64, shape (n_steps,), on the host
+        After a step: Macro-F1 on the watched texts, and loss (nats) on the held-out rows; NaN where not asked.
+    best : dict of Tensor
+        The weights of the epoch with the lowest ``held_out_loss``; empty before there is one.
     step : int
         Steps taken; the epoch, its batches and the learning rate follow from it.
     """
@@ -39,6 +44,20 @@ class State:
         self.model, self.stepper, self.step = model, stepper, 0
         self.losses = torch.full((n_steps,), torch.nan, device=device)
         self.seconds = torch.zeros(n_steps, dtype=torch.float64)
+        self.watched_f1, self.held_out_loss = torch.full((2, n_steps), torch.nan, dtype=torch.float64)
+        self.best: dict[str, torch.Tensor] = {}
+
+    def note_held_out(self, loss: float) -> None:
+        """Take down the loss on the held-out rows after an epoch, and the weights if they are the best so far."""
+        before = self.held_out_loss[~self.held_out_loss.isnan()]
+        if not len(before) or loss < before.min():
+            self.best = {name: weight.clone() for name, weight in self.model.state_dict().items()}
+        self.held_out_loss[self.step - 1] = loss
+
+    def count_idle_epochs(self) -> int:
+        """Return the epochs since the one with the lowest loss on the held-out rows; 0 where none is held out."""
+        known = self.held_out_loss[~self.held_out_loss.isnan()]
+        return len(known) - 1 - int(known.argmin()) if len(known) else 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return tensors and numbers that :meth:`load_state_dict` takes, the random generators among them."""
@@ -47,6 +66,9 @@ class State:
             "optimizer": self.stepper.optimizer.state_dict(),
             "losses": self.losses,
             "seconds": self.seconds,
+            "watched_f1": self.watched_f1.clone(),
+            "held_out_loss": self.held_out_loss.clone(),
+            "best": self.best,
             "step": self.step,
             "rng": torch.get_rng_state(),
             "rng_cuda": torch.cuda.get_rng_state() if self.losses.is_cuda else None,
@@ -57,7 +79,9 @@ class State:
         self.model.load_state_dict(values["model"])
         self.stepper.load_state_dict(values["optimizer"])
         self.losses.copy_(values["losses"])
-        self.seconds.copy_(values["seconds"])
+        for name in ("seconds", "watched_f1", "held_out_loss"):
+            getattr(self, name).copy_(values[name])
+        self.best = values["best"]
         self.step = values["step"]
         torch.set_rng_state(values["rng"])
         if self.losses.is_cuda:
@@ -65,17 +89,25 @@ class State:
 
 
 def describe(
-    settings: Any, encoder: str, texts: Tokens, test_texts: Tokens, targets: np.ndarray, runs: Sequence[Run]
+    settings: Any,
+    encoder: str,
+    texts: Tokens,
+    test_texts: Tokens,
+    targets: np.ndarray,
+    runs: Sequence[Run],
+    watched: tuple[Tokens, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """Return what decides the result of a fine-tuning: its settings, and hashes of everything else."""
+    """Return what decides the result of a fine-tuning: :data:`FORMAT`, its settings, and hashes of everything else."""
     drawn = [array for run in runs for array in (run.rows, np.array([len(run.rows), run.seed]))]
     return {
+        "format": FORMAT,
         **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()},
         "encoder_sha256": encoder,
         "texts_sha256": _hash(texts.ids, texts.lengths),
         "test_texts_sha256": _hash(test_texts.ids, test_texts.lengths),
         "labels_sha256": _hash(targets),
         "runs_sha256": _hash(*drawn),
+        "watched_sha256": _hash(watched[0].ids, watched[0].lengths, watched[1]) if watched else None,
     }
 
 

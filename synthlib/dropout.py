@@ -35,7 +35,8 @@ class Dropout(torch.nn.Module):
 def draw_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
     """Return random factors: zero with probability ``p``, else 1 / (1 - p) in ``dtype`` (of two or four bytes).
 
-    The seed of the numbers is drawn from torch's generator, which decides all (and goes into checkpoints).
+    The seed of the numbers is drawn from torch's generator, which decides all (and goes into checkpoints). Where the
+    same seed comes to give another mask, :data:`synthlib.checkpoint.FORMAT` is raised.
 
     Examples
     --------

@@ -21,7 +21,9 @@ from synthlib.checkpoint import Checkpoint, State, describe
 from synthlib.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
 from synthlib.dropout import use_fast_dropout
 from synthlib.encode import Encoder, load_encoder
-from synthlib.steps import Settings, learning_rate, make_step
+from synthlib.metrics import macro_f1
+from synthlib.steps import Settings, cross_entropy, learning_rate, make_step
+from synthlib.targets import as_probabilities, check_runs, hold_out
 from synthlib.tokens import STEP, Tokens, draw_batches, tokenize
 from synthlib.train import Run
 
@@ -38,6 +40,7 @@ def fit_predict_texts(
     settings: Settings,
     progress: str | None = None,
     checkpoint: str | Path | None = None,
+    watched: tuple[Sequence[str], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the test probabilities and the history of one fine-tuned classifier a run.
 
@@ -58,33 +61,40 @@ def fit_predict_texts(
     checkpoint : path, optional
         Folder that keeps finished runs and the one under way. Called again after a kill, the function goes on where it
         stopped, and returns what an uninterrupted call returns.
+    watched : sequence of str and ndarray of int, optional
+        Texts, and their label indices, for which every run is asked ``settings.watch_points`` times while it learns.
+        Nothing is chosen by them: weights and predictions are those of a call without.
 
     Returns
     -------
     probabilities : ndarray of float32, shape (M, T, K)
         In the order of ``runs`` and ``test_texts``.
     history : DataFrame, one row a step
-        run, step, epoch (each from 0), loss (nats), learning_rate, seconds (since the run began).
+        run, step, epoch (each from 0), loss (nats), learning_rate, seconds (since the run began). With ``watch_points``
+        also watched_f1 (Macro-F1), with ``patience`` held_out_loss (nats): after the step, NaN where not asked. A run
+        that stopped early has the steps it took.
 
     Raises
     ------
     ValueError
-        A text is blank, a label is bad or missing from a run, or the checkpoint is of another configuration.
+        A text is blank, a label is bad or missing from a run, there are too few rows to hold any out, texts are to be
+        watched but not given, or the checkpoint is of another configuration.
     FloatingPointError
         A loss is not finite; the message says in which run and step, and what to try.
     MemoryError
         The device has too little memory; the message says what to lower.
     """
-    targets = _as_probabilities(labels, n_labels)
-    _check_runs(targets, runs, settings.class_weights)
+    targets = as_probabilities(labels, n_labels)
+    check_runs(targets, runs, settings.class_weights)
     encoder = load_encoder(settings.encoder, settings.device)
     tokens, test_tokens = (tokenize_checked(part, encoder, settings) for part in (texts, test_texts))
-    kept = Checkpoint(checkpoint, describe(settings, encoder.sha256, tokens, test_tokens, targets, runs))
+    looked_at = _tokenize_watched(watched, encoder, settings)
+    kept = Checkpoint(checkpoint, describe(settings, encoder.sha256, tokens, test_tokens, targets, runs, looked_at))
     n_seen = np.cumsum([len(run.rows) * settings.count_steps(len(run.rows))[0] for run in runs])
     results = []
     bar = tqdm(total=int(n_seen[-1]), desc=progress, unit="text", mininterval=2, disable=progress is None)
     with bar, _advice(settings), torch.random.fork_rng():  # the caller's random numbers are left alone
-        tuner = FineTuner(encoder, tokens, targets, settings)
+        tuner = FineTuner(encoder, tokens, targets, settings, looked_at)
         for number, run in enumerate(runs):
             result = kept.read_result(number)
             if result is None:
@@ -106,42 +116,83 @@ class FineTuner:
         All training texts of all runs.
     targets : ndarray of float32, shape (N, K)
         The probability of every label.
+    watched : Tokens of V texts and ndarray of int, shape (V,), optional
+        See :func:`fit_predict_texts`.
     """
 
-    def __init__(self, encoder: Encoder, tokens: Tokens, targets: np.ndarray, settings: Settings) -> None:
-        self.encoder, self.tokens, self.settings = encoder, tokens, settings
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokens: Tokens,
+        targets: np.ndarray,
+        settings: Settings,
+        watched: tuple[Tokens, np.ndarray] | None = None,
+    ) -> None:
+        self.encoder, self.tokens, self.settings, self.watched = encoder, tokens, settings, watched
         self.device = encoder.device
         self.model = Classifier(encoder, settings.pooling, settings.hidden_units, targets.shape[1])
         use_rows(self.model.encoder, tokens.ids)
         if self.device.type == "cpu":
             use_fast_dropout(self.model.encoder, in_attention=self.model.masked)
         self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
-        weighted = targets * np.float32(settings.class_weights or 1)
-        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, weighted), settings)
+        self.targets = targets * np.float32(settings.class_weights or 1)  # (N, K)
+        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, self.targets), settings)
 
     def fit(self, run: Run, *, number: int, kept: Checkpoint, bar: tqdm) -> pd.DataFrame:
         """Train on the rows of a run from its seed, and return its history; see :func:`fit_predict_texts`."""
-        n_epochs, n_batches = self.settings.count_steps(len(run.rows))
+        settings, held_out = self.settings, None
+        if settings.patience:
+            rows, held_out = hold_out(run, self.targets, settings.held_out_share)
+            run = Run(rows, run.seed)
+        n_epochs, n_batches = settings.count_steps(len(run.rows))
         n_steps = n_epochs * n_batches
-        rates = [learning_rate(step, n_steps, self.settings) for step in range(n_steps)]
+        rates = [learning_rate(step, n_steps, settings) for step in range(n_steps)]
+        points = settings.find_watch_points(n_steps)
         self._restart(run.seed)
         state = State(self.model, self.step, n_steps, self.device)
         kept.read_state(number, state)
         start = time.perf_counter() - state.seconds.max().item()
-        while state.step < n_steps:
+        while state.step < n_steps and not (held_out is not None and state.count_idle_epochs() >= settings.patience):
             for rows in self._batches(run, state.step, n_batches):
                 state.losses[state.step] = self.step(rows, rates[state.step])
                 state.seconds[state.step] = time.perf_counter() - start
                 state.step += 1
+                if state.step in points:
+                    state.watched_f1[state.step - 1] = self._score_watched()
+                if held_out is not None and state.step % n_batches == 0:
+                    state.note_held_out(self._loss_of(held_out))
                 kept.write_state(number, state)
                 bar.update(len(rows))
             losses = state.losses[: state.step].cpu().numpy()  # here the device is waited for: once an epoch
-            _check_losses(losses, number, self.settings)
+            _check_losses(losses, number, settings)
             bar.set_postfix(loss=f"{losses[-n_batches:].mean():.3f}")
-        steps = np.arange(n_steps)
-        losses = state.losses.cpu().numpy()
-        columns = {"run": number, "step": steps, "epoch": steps // n_batches, "loss": losses}
-        return pd.DataFrame(columns | {"learning_rate": rates, "seconds": state.seconds.numpy()})
+        if state.best:
+            self.model.load_state_dict(state.best)
+        return self._tabulate(state, number, n_batches, rates)
+
+    def _tabulate(self, state: State, number: int, n_batches: int, rates: list[float]) -> pd.DataFrame:
+        steps = np.arange(state.step)
+        columns = {"run": number, "step": steps, "epoch": steps // n_batches}
+        columns |= {"loss": state.losses[: state.step].cpu().numpy(), "learning_rate": rates[: state.step]}
+        columns["seconds"] = state.seconds[: state.step].numpy()
+        if self.settings.watch_points:
+            columns["watched_f1"] = state.watched_f1[: state.step].numpy()
+        if self.settings.patience:
+            columns["held_out_loss"] = state.held_out_loss[: state.step].numpy()
+        return pd.DataFrame(columns)
+
+    def _score_watched(self) -> float:
+        """Return Macro-F1 on the watched texts; training goes on as if nothing had been asked."""
+        tokens, labels = self.watched
+        predicted = self.predict_tokens(tokens).argmax(-1)
+        self.model.train()
+        return float(macro_f1(labels, predicted, n_labels=self.targets.shape[1]))
+
+    def _loss_of(self, rows: np.ndarray) -> float:
+        """Return the loss (nats) on some of the training texts, without dropout; training goes on as before."""
+        logits = self._ask(self.tokens.take(rows))
+        self.model.train()
+        return cross_entropy(logits, torch.from_numpy(self.targets[rows])).item()
 
     def _restart(self, seed: int) -> None:
         torch.manual_seed(seed)
@@ -162,22 +213,24 @@ class FineTuner:
         """Return the probabilities (T, K) of texts, in the order given."""
         return self.predict_tokens(tokenize_checked(texts, self.encoder, self.settings))
 
-    @torch.inference_mode()
     def predict_tokens(self, tokens: Tokens) -> np.ndarray:
-        """Return the probabilities (T, K) of tokenised texts in their order; they are batched by length."""
+        """Return the probabilities (T, K) of tokenised texts in their order."""
+        return self._ask(tokens).softmax(-1).numpy()
+
+    @torch.inference_mode()
+    def _ask(self, tokens: Tokens) -> torch.Tensor:
+        """Return the logits (T, K), on the host, of tokenised texts in their order; they are batched by length."""
         self.model.eval()
         texts = TextsOnDevice(tokens, self.device)
         order = np.argsort(tokens.widths, kind="stable")
         batch_size = PREDICTION_BATCH[self.device.type]
-        parts = []
+        logits = torch.empty(len(order), self.model.output.out_features, device=self.device)
         with all_rows(self.model.encoder), autocast(self.device, self.settings.precision):
             for start in range(0, len(order), batch_size):
-                ids, mask, _ = texts.take(*texts.locate(order[start : start + batch_size]))  # (B, W), (B, W)
-                parts.append(self.model(ids, mask).float().softmax(-1))  # (B, K)
-        probabilities = np.empty((len(order), self.model.output.out_features), dtype=np.float32)
-        if parts:
-            probabilities[order] = torch.cat(parts).cpu().numpy()
-        return probabilities
+                index, width = texts.locate(order[start : start + batch_size])
+                ids, mask, _ = texts.take(index, width)  # (B, W), (B, W)
+                logits[index] = self.model(ids, mask).float()  # (B, K)
+        return logits.cpu()
 
 
 def tokenize_checked(texts: Sequence[str], encoder: Encoder, settings: Settings) -> Tokens:
@@ -189,33 +242,14 @@ def tokenize_checked(texts: Sequence[str], encoder: Encoder, settings: Settings)
     return tokenize(texts, encoder.tokenizer, max_length=settings.max_length, step=STEP[encoder.device.type])
 
 
-def _as_probabilities(labels: np.ndarray, n_labels: int) -> np.ndarray:
-    """Return labels as probabilities, shape (N, K)."""
-    labels = np.asarray(labels)
-    if n_labels < 2:
-        raise ValueError(f"{n_labels} label(s): a classifier needs two or more")
-    if labels.ndim == 1:
-        bad = sorted(set(labels.tolist()) - set(range(n_labels)))
-        if bad:
-            raise ValueError(f"label(s) {bad[:5]} are not of 0..{n_labels - 1}")
-        return np.eye(n_labels, dtype=np.float32)[labels.astype(int)]
-    bad = ~((labels >= 0).all(1) & np.isclose(labels.sum(1), 1, atol=1e-3))
-    if labels.shape[1] != n_labels or bad.any():
-        raise ValueError(f"soft labels must be {n_labels} probabilities a text; row {bad.argmax()} is no such")
-    return labels.astype(np.float32)
-
-
-def _check_runs(targets: np.ndarray, runs: Sequence[Run], class_weights: tuple[float, ...] | None) -> None:
-    if not runs:
-        raise ValueError("no runs to train")
-    if class_weights and len(class_weights) != targets.shape[1]:
-        raise ValueError(f"{len(class_weights)} class_weights for {targets.shape[1]} labels")
-    for number, run in enumerate(runs):
-        missing = np.flatnonzero(targets[run.rows].sum(0) == 0).tolist()
-        if missing:
-            raise ValueError(
-                f"run {number} has {len(run.rows)} rows but none of label(s) {missing} of 0..{targets.shape[1] - 1}"
-            )
+def _tokenize_watched(
+    watched: tuple[Sequence[str], np.ndarray] | None, encoder: Encoder, settings: Settings
+) -> tuple[Tokens, np.ndarray] | None:
+    if not settings.watch_points:
+        return None
+    if watched is None or not len(watched[0]):
+        raise ValueError(f"watch_points is {settings.watch_points}, but no texts to watch are given; give some, or 0")
+    return tokenize_checked(watched[0], encoder, settings), np.asarray(watched[1])
 
 
 def _check_losses(losses: np.ndarray, number: int, settings: Settings) -> None:

@@ -39,6 +39,14 @@ class Settings:
         ``bfloat16`` or ``float32`` matrix products; ``auto``: bfloat16 where the hardware has it.
     replayed : bool
         Whether a graphics card replays recorded steps (:class:`ReplayedStep`); a processor never does.
+    watch_points : int
+        How often, at equal distances up to the last step, a run is asked for the texts that are watched; 0: never.
+    patience : int
+        After so many epochs without a lower loss on its held-out rows a run stops, and the weights of the best epoch
+        are asked; 0: no row is held out, every run takes all its steps, and the last weights are asked.
+    held_out_share : float
+        Share of a run's own training rows, of every label, that are held out where ``patience`` is above 0. They are
+        drawn from the run's seed. Nothing else decides when to stop: no real text that the source does not have.
     """
 
     encoder: str
@@ -56,11 +64,21 @@ class Settings:
     class_weights: tuple[float, ...] | None = None
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     replayed: bool = True
+    watch_points: int = 0
+    patience: int = 0
+    held_out_share: float = 0.0
 
     def count_steps(self, n_rows: int) -> tuple[int, int]:
         """Return the epochs of a run of ``n_rows`` texts, and the steps of each."""
         n_batches = -(-n_rows // self.batch_size)
         return max(self.n_epochs, -(-self.min_steps // n_batches)), n_batches
+
+    def find_watch_points(self, n_steps: int) -> set[int]:
+        """Return after how many steps a run of ``n_steps`` is asked for the watched texts.
+
+        Fewer than ``watch_points`` where there are fewer steps.
+        """
+        return {-(-n_steps * point // self.watch_points) for point in range(1, self.watch_points + 1)}
 
 
 class Step:

@@ -37,6 +37,10 @@ class Tokens:
         """Length of every text, rounded up to a multiple of ``step``; shape (N,)."""
         return -(-self.lengths // self.step) * self.step
 
+    def take(self, rows: np.ndarray) -> Tokens:
+        """Return the token numbers of some of the texts, in the order of ``rows``."""
+        return Tokens(self.ids[rows], self.lengths[rows], self.step)
+
 
 def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int, step: int) -> Tokens:
     """Return the token numbers of texts; one that is longer than ``max_length`` tokens is cut, and a warning says so.

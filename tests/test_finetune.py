@@ -2,58 +2,26 @@
 
 import dataclasses
 import importlib.util
+import json
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_settings, make_texts, run
 from tiny_encoder import write_tiny_encoder
 
 from synthlib import checkpoint, steps
 from synthlib.classifier import Classifier, TextsOnDevice, UsedRows, all_rows, use_rows
 from synthlib.encode import load_encoder
-from synthlib.finetune import FineTuner, Settings, fit_predict_texts, tqdm
+from synthlib.finetune import FineTuner, tqdm
 from synthlib.tokens import draw_batches, tokenize
 from synthlib.train import Run
-
-ANIMALS = ("cat", "dog")
-
-
-def make_texts(n, seed=0):
-    """Return texts of 3 to 40 words and their label: which of two words they hold."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(2, size=n)
-    words = [rng.choice(["a", "the", "sat", "on", "mat", "and"], rng.integers(2, 40)).tolist() for _ in range(n)]
-    return [" ".join([*w[:3], ANIMALS[y], *w[3:]]) for w, y in zip(words, labels, strict=True)], labels
-
-
-TEXTS, LABELS = make_texts(96)
-RUNS = [Run(np.arange(96), 1)]
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    return Settings(
-        encoder=write_tiny_encoder(tmp_path_factory.mktemp("tiny")),
-        pooling="mean",
-        hidden_units=16,
-        learning_rate=0.005,
-        batch_size=16,
-        n_epochs=3,
-        min_steps=0,
-        warmup_share=0.1,
-        max_grad_norm=1.0,
-        max_length=64,
-        weight_decay=0.01,
-        device="cpu",
-        precision="float32",
-    )
-
-
-def run(settings, texts=TEXTS, labels=LABELS, runs=RUNS, test=TEXTS[:40], n_labels=2, **changes):
-    where = {name: changes.pop(name) for name in ("checkpoint", "progress") if name in changes}
-    settings = dataclasses.replace(settings, **changes)
-    return fit_predict_texts(texts, labels, runs, test, n_labels=n_labels, settings=settings, **where)
+    return make_settings(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -212,19 +180,6 @@ def test_a_batch_is_as_wide_as_its_longest_text_needs(settings):
 # --- kill and resume ---
 
 
-def interrupt(monkeypatch, at):
-    """Let the optimiser's step number ``at`` raise, as Ctrl-C would; return what undoes it."""
-    real, count = torch.optim.AdamW.step, [0]
-
-    def step(self, *arguments):
-        count[0] += 1
-        if count[0] == at:
-            raise KeyboardInterrupt
-        return real(self, *arguments)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
-
-
 @pytest.mark.parametrize("at", [9, 24])
 def test_kill_and_resume_equals_an_uninterrupted_run(settings, tmp_path, monkeypatch, at):
     runs = [*RUNS, Run(np.arange(10, 60), 4)]  # 18 and 12 steps
@@ -271,6 +226,19 @@ def test_a_checkpoint_of_another_configuration_is_refused(settings, tmp_path):
         run(settings, checkpoint=tmp_path, n_epochs=1, learning_rate=0.001)
     with pytest.raises(ValueError, match="another configuration: labels_sha256"):
         run(settings, checkpoint=tmp_path, n_epochs=1, labels=1 - LABELS)
+
+
+def test_a_checkpoint_of_another_version_of_the_loop_is_refused(settings, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT - 1)
+        run(settings, checkpoint=tmp_path, n_epochs=1)
+    now = checkpoint.FORMAT
+    with pytest.raises(ValueError, match=f"another configuration: format {now - 1}, not {now}; name another folder"):
+        run(settings, checkpoint=tmp_path, n_epochs=1)
+    path = tmp_path / "configuration.json"  # checkpoints had no format once
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "format"}))
+    with pytest.raises(ValueError, match=f"format None, not {now}"):
+        run(settings, checkpoint=tmp_path, n_epochs=1)
 
 
 # --- bad input ---

@@ -81,9 +81,10 @@ def test_fine_tuning_is_empty_or_complete_and_needs_texts():
         ({"source": "features"}, "fine_tuning needs texts"),
         (frozen | {"tfidf_strengths": [1.0]}, "tfidf_strengths needs texts"),
         (frozen | {"n_real": 3000}, "n_real 3000: 2000 real rows are shipped"),
-        ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 9 bad"),
+        ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 12 bad"),
         ({"fine_tuning": train["fine_tuning"] | {"epochs": 3}}, "epochs: Extra inputs"),
         ({"fine_tuning": train["fine_tuning"] | {"learning_rate": "5e-5"}}, "write 5.0e-5"),
+        ({"fine_tuning": train["fine_tuning"] | {"patience": 1, "held_out_share": 0.0}}, "patience 1 needs held-out"),
     ):
         with pytest.raises(ValueError, match=message):
             params.check(params.Train, train | change)

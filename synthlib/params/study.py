@@ -115,6 +115,15 @@ class FineTuning(BaseModel):
     max_grad_norm: Annotated[float, Field(gt=0)]
     max_length: Annotated[int, Field(ge=8)]
     weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    watch_points: Annotated[int, Field(ge=0)]
+    patience: Annotated[int, Field(ge=0)]
+    held_out_share: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _patience_has_rows(self) -> Self:
+        if self.patience and not self.held_out_share:
+            raise ValueError(f"patience {self.patience} needs held-out rows: set held_out_share, 0.1 for a tenth")
+        return self
 
 
 def _checked_fine_tuning(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Figures of 03_train: scores by source, confusions, learning and mixing curves (these also of all tasks, for 05)."""
+"""Figures of 03_train: scores by source, confusions, convergence, learning and mixing curves.
+
+Mixing curves are also of all tasks, for 05.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +68,32 @@ def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
         ax.grid(False)
     axes[0, 0].set_ylabel("gold label")
     fig.supxlabel("predicted label (percent of the gold label's texts)", fontsize=8)
+    return fig
+
+
+def plot_convergence(convergence: pd.DataFrame, *, watched: str | None) -> Figure:
+    """Plot how training converges, one line a source; the band spans the seeds.
+
+    Parameters
+    ----------
+    convergence : DataFrame
+        Of :mod:`synthlib.convergence`: source, step, value, value_low, value_high.
+    watched : str or None
+        Which real texts the values are Macro-F1 (fractions) on, as ``validation``; None: they are losses (nats).
+    """
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
+    rows = convergence.copy()
+    if watched:
+        rows[["value", "value_low", "value_high"]] *= 100
+    else:
+        ax.set_yscale("log")
+    for source, curve in rows.groupby("source", sort=False):
+        color = SOURCE_PALETTE[source]
+        ax.fill_between(curve["step"], curve["value_low"], curve["value_high"], color=color, alpha=0.12, lw=0)
+        ax.plot(curve["step"], curve["value"], color=color, lw=1.2, marker="o", ms=2.5, label=SOURCE_NAMES[source])
+    ax.set_xlabel("optimiser steps")
+    ax.set_ylabel(f"Macro-F1 on {watched} texts (points)" if watched else "training loss (nats)")
+    fig.legend(loc="outside upper center", ncols=2, columnspacing=1.0, handlelength=1.5)
     return fig
 
 

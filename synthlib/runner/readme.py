@@ -26,6 +26,7 @@ CAPTIONS = {
     "02_scoring": "what a classifier learns while the texts come",
     "03_sources": "Macro-F1 by training source, one task",
     "03_confusions": "which labels are mistaken for which",
+    "03_convergence": "how training converges, by source",
     "03_learning_curves": "Macro-F1 against texts a label",
     "03_mixing_curves": "real texts added to synthetic ones",
     "04_subjectivity_graph": "levels of subjectivity (language-model panel)",
