@@ -17,5 +17,6 @@ Where to look, by notebook:
 - 09_stories: stories, spread, request_labels, story_costs
 - 10_collect: crowd
 - 11_validation: validation
+- 12_report: report, expectation, report_words, report_page
 - the runner and the command: run, runner, cli, produce, build
 """

@@ -18,7 +18,7 @@ GAP_NAMES = {
     ("real_matched", "zero_shot"): "As much real text minus zero-shot",
     ("real_matched", "few_shot"): "As much real text minus few-shot",
 }
-_LITTLE, _MUCH = 0.1, 0.5  # skill below, above: subjectivity tells little, much
+_LITTLE, _MUCH = 0.1, 0.5  # skill below, above: subjectivity told little, much
 
 
 def say_votes(title: str, question: str, labels: list[str], own: Own) -> str:
@@ -124,7 +124,7 @@ def say_skill(row: pd.Series) -> str:
     told = "much" if row.skill > _MUCH else told
     did = f"takes {row.skill:.0%} off" if row.skill > 0 else f"adds {-row.skill:.0%} to"
     return (
-        f"{GAP_NAMES[row['first'], row['second']]}: subjectivity tells {told}. A task predicted from the others is "
+        f"{GAP_NAMES[row['first'], row['second']]}: subjectivity told {told} here. A task predicted from the others is "
         f"{100 * row.line_error:.1f} points off with its score, {100 * row.mean_error:.1f} without; the score {did} "
         f"the squared error. The interval held the gap of {row.line_held} of {row.n_tasks} tasks with the score, of "
         f"{row.mean_held} without."

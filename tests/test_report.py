@@ -74,7 +74,7 @@ def test_what_subjectivity_tells_is_judged_on_tasks_left_out(slope, word):
     assert checks["mean"][0] == pytest.approx(gaps.loc[rest, "gap"].mean())
     row = expectation.summarise_checks(checks).iloc[0]
     assert (row.line_error < row.mean_error) == (row.skill > 0)
-    assert f"subjectivity tells {word}." in report_words.say_skill(row)
+    assert f"subjectivity told {word} here." in report_words.say_skill(row)
 
 
 def test_gaps_at_equal_size_are_made_of_those_that_are_there():
@@ -100,6 +100,8 @@ def test_how_few_real_texts_do_as_well():
     assert needed["n_real"].fillna(0).tolist() == [50, 0] and needed["n_synthetic"].tolist() == [200, 10]
     assert "On 1 of 2 tasks 50 real texts a label" in report_words.say_needed(needed, "zero_shot", n_labels=3)
     assert expectation.measure_mixing(curves)["gain"].round(6).tolist() == [0.05]
+    assert expectation.count_real_needed(curves[:0]).empty and expectation.measure_mixing(curves[:0]).empty
+    assert report_words.say_mixing(expectation.measure_mixing(curves[:0])) == []
 
 
 def test_the_example_is_said_to_be_one_and_needs_its_task():
