@@ -35,7 +35,8 @@ def run_child(url: str, n_per_label: int, mode: str) -> None:
 
     limits = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "max_usd", "max_calls"))
     asked = {"store": "killed", "model": "toy", "base_url": url, "temperature": 1.0, "max_tokens": 50, **limits}
-    asked |= {"labels": "mixed", "texts_per_conversation": 4, "asks_per_text": 2, "concurrency": CONCURRENCY}
+    turns = 4 if mode == "online" else 8 * n_per_label // TEXTS_PER_KILL  # a batch a turn: twice as many as kills
+    asked |= {"labels": "mixed", "texts_per_conversation": turns, "asks_per_text": 2, "concurrency": CONCURRENCY}
     asked["mode"] = mode
     batch.FIRST_POLL = batch.LONGEST_POLL = 0.01
     batch.SECOND_LOOK = 0.02

@@ -163,8 +163,8 @@ def serve_llm(
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
     no choice, no usage, "says " and a text, key in answer, key in error; "" is none. ``seconds`` is how long an answer
     or a batch takes; ``say`` writes the text of a sound answer from the request and its number. Faults of a batch, by
-    its number, ``late`` and ``keeps_files`` (none can be deleted): see :mod:`loopback_batches`; its lines meet ``fault``
-    as online calls do.
+    its number, ``late`` and ``keeps_files`` (none can be deleted): see :mod:`loopback_batches`; its lines meet
+    ``fault`` as online calls do.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.ledger, server.fault, server.seconds, server.say = Ledger(), fault, seconds, say
