@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ import tenacity
 from synthlib.asking import AskingInBulk, BudgetError, CallError
 from synthlib.backends import Llm
 from synthlib.batch_lines import read_lines, split_lines
-from synthlib.batches import Batch, list_batches, name_remote, note_batch, settle_batch
+from synthlib.batches import Batch, list_batches, name_file, name_remote, note_batch, settle_batch
 from synthlib.calls import Answer, Question
 from synthlib.llm import advise, check_budget, say_limit
 from synthlib.prices import bound_tokens, find_price
@@ -31,7 +32,7 @@ from synthlib.writer import spare_bytes
 
 TRIES = 4  # batches that a question may be part of, and tries of a request about one
 FIRST_POLL, LONGEST_POLL = 1.0, 60.0  # seconds between looks at a batch
-SECOND_LOOK = 15.0  # seconds until one that was perhaps handed in when its process died must be listed
+SECOND_LOOK = 15.0  # seconds until one that was made just before its file was deleted must be listed
 _OVER = ("completed", "failed", "expired", "cancelled")
 
 
@@ -59,6 +60,7 @@ class BatchAsker(AskingInBulk):
         self._running: dict[str, tuple[Batch, asyncio.Task]] = {}
         self._postponed: list[Question] = []
         self._tries: Counter[str] = Counter()
+        self._withdrawn: set[str] = set()  # files of which no batch can be made any more
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -103,7 +105,7 @@ class BatchAsker(AskingInBulk):
             note_batch, self.store, questions, name=name, asked_at=asked_at, bounds=bounds, **limits
         )
         if n_noted:
-            batch = Batch(name, None, asked_at, tuple(question.key for question in questions[:n_noted]))
+            batch = Batch(name, None, None, asked_at, tuple(question.key for question in questions[:n_noted]))
             self._follow(batch, b"".join(line for _, line in part[:n_noted]))
         if n_noted < len(part) and self._running:
             self._postponed += questions[n_noted:]
@@ -124,7 +126,7 @@ class BatchAsker(AskingInBulk):
             remote = batch.remote or await self._find_or_create(batch, lines)
             found = await self._poll(batch, remote) if remote else None
             missing = await self._take_in(batch, found)
-            error = _fault(found)
+            error = _fault(found, self._withdrawn)
         except Exception as raised:  # of the server, or of the store: nothing is settled, the batch is taken up again
             missing, error = dict.fromkeys(batch.keys, ""), raised
         del self._running[batch.name]
@@ -144,41 +146,55 @@ class BatchAsker(AskingInBulk):
 
     async def _find_or_create(self, batch: Batch, lines: bytes | None) -> str | None:
         """Return the provider's name of a batch; None where an earlier run did not come to hand it in."""
-        if lines is None:
-            remote = await self._find(batch)
-            if remote is None:
-                await asyncio.sleep(SECOND_LOOK)
-                remote = await self._find(batch)
+        if lines is not None:
+            remote = await self._try(lambda: self._create(batch, lines), batch)
         else:
-            remote = await self._create(batch, lines)
+            remote = await self._find_or_withdraw(batch.file) if batch.file else None
         if remote is not None:
             await self._writer.do(name_remote, self.store, batch.name, remote)
         return remote
 
-    async def _find(self, batch: Batch) -> str | None:
+    async def _create(self, batch: Batch, lines: bytes) -> str:
+        file = await self._client.files.create(file=(f"{batch.name}.jsonl", lines), purpose="batch")
+        await self._writer.do(name_file, self.store, batch.name, file.id)
+        asked = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {"synthlib": batch.name}}
+        try:
+            return (await self._client.batches.create(input_file_id=file.id, **asked)).id
+        except openai.APIError as error:
+            if _may_pass(error) and (remote := await self._find_or_withdraw(file.id)):
+                return remote  # it was made all the same
+            raise
+
+    async def _find_or_withdraw(self, file: str) -> str | None:
+        """Return the batch that was made of a file; if there is none, delete the file.
+
+        A request that is still under way can then make none either.
+        """
+        if remote := await self._find(file):
+            return remote
+        await self._try(lambda: self._delete(file))
+        self._withdrawn.add(file)
+        await asyncio.sleep(SECOND_LOOK)
+        return await self._find(file)
+
+    async def _delete(self, file: str) -> None:
+        with suppress(openai.NotFoundError):
+            await self._client.files.delete(file)
+        with suppress(openai.NotFoundError):
+            await self._client.files.retrieve(file)
+            raise CallError(
+                f"the server does not delete file {file}, so a batch may still be made of it: delete it there, run "
+                f"again. {self._kept()}"
+            )
+
+    async def _find(self, file: str) -> str | None:
         async def look() -> str | None:
             async for listed in self._client.batches.list(limit=100):
-                if (listed.metadata or {}).get("synthlib") == batch.name:
+                if listed.input_file_id == file:
                     return listed.id
             return None
 
         return await self._try(look)
-
-    async def _create(self, batch: Batch, lines: bytes) -> str:
-        file = await self._try(
-            lambda: self._client.files.create(file=(f"{batch.name}.jsonl", lines), purpose="batch"), batch
-        )
-        asked = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {"synthlib": batch.name}}
-
-        async def create() -> str:
-            try:
-                return (await self._client.batches.create(input_file_id=file.id, **asked)).id
-            except openai.APIConnectionError:  # perhaps it was made all the same
-                if remote := await self._find(batch):
-                    return remote
-                raise
-
-        return await self._try(create, batch)
 
     async def _poll(self, batch: Batch, remote: str) -> Any:
         seconds = FIRST_POLL
@@ -242,9 +258,9 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, openai.APIConnectionError)
 
 
-def _fault(found: Any) -> CallError | None:
-    """Return why a provider did not take a batch."""
-    if found is None or found.status != "failed":
+def _fault(found: Any, withdrawn: Collection[str]) -> CallError | None:
+    """Return why a provider did not take a batch; one whose file was deleted is simply made again."""
+    if found is None or found.status != "failed" or found.input_file_id in withdrawn:
         return None
     faults = (found.errors and found.errors.data) or []
     said = "; ".join(f"{fault.code}: {fault.message}" for fault in faults[:3]) or "no reason given"

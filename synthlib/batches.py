@@ -1,7 +1,9 @@
 """Batches of calls in a store: which were handed in, what is in them, and what came of them.
 
-A batch is noted, with what its calls may cost, before it is handed in, and named after that: a process that dies in
-between finds it again by its name, which the provider was given too. Its answers are kept in one transaction.
+A batch is noted, with what its calls may cost, before its file goes to the provider; the file, before a batch is made
+of it; the provider's name of the batch, after that. Where a process dies in between, the next one finds the batch by
+its file, or withdraws the file, so that none can be made of it any more. The answers of a batch are kept in one
+transaction.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ class Batch:
     ----------
     name : str
         Ours.
+    file : str or None
+        The provider's name of the file with its lines; None where no batch can have been made yet.
     remote : str or None
-        The provider's; None where it is not known whether it was handed in.
+        The provider's name of the batch; None where it is not known whether it was made.
     asked_at : str
         When, ISO 8601, UTC.
     keys : tuple of str
@@ -30,6 +34,7 @@ class Batch:
     """
 
     name: str
+    file: str | None
     remote: str | None
     asked_at: str
     keys: tuple[str, ...]
@@ -49,7 +54,7 @@ def list_batches(store: Store) -> list[Batch]:
     """Return the batches of the store's owner that are under way."""
     with store.transaction() as db:
         found = db.execute(
-            "SELECT name, remote, asked_at FROM batches WHERE owner = ? AND state = 'running' ORDER BY rowid",
+            "SELECT name, file, remote, asked_at FROM batches WHERE owner = ? AND state = 'running' ORDER BY rowid",
             (store.owner,),
         ).fetchall()
         wanted = "SELECT key FROM calls WHERE batch = ? AND state = 'sent'"
@@ -94,8 +99,17 @@ def note_batch(
             db.execute("UPDATE calls SET batch = ? WHERE key = ?", (name, question.key))
             n_noted += 1
         if n_noted:
-            db.execute("INSERT INTO batches VALUES (?, NULL, ?, ?, 'running')", (name, store.owner, asked_at))
+            db.execute(
+                "INSERT INTO batches (name, owner, asked_at, state) VALUES (?, ?, ?, 'running')",
+                (name, store.owner, asked_at),
+            )
         return n_noted, limit
+
+
+def name_file(store: Store, name: str, file: str) -> None:
+    """Note what the provider calls the file of a batch."""
+    with store.transaction() as db:
+        db.execute("UPDATE batches SET file = ? WHERE name = ?", (file, name))
 
 
 def name_remote(store: Store, name: str, remote: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 2  # 1 had neither batches nor errors
+VERSION = 3  # 1 had neither batches nor errors; 2 did not note the file of a batch
 
 _BATCHES = """
 CREATE TABLE batches (
-    name TEXT PRIMARY KEY, remote TEXT, owner TEXT NOT NULL, asked_at TEXT NOT NULL, state TEXT NOT NULL
+    name TEXT PRIMARY KEY, remote TEXT, owner TEXT NOT NULL, asked_at TEXT NOT NULL, state TEXT NOT NULL, file TEXT
 );
 CREATE INDEX by_batch ON calls (batch) WHERE batch IS NOT NULL;
 """
@@ -35,10 +35,15 @@ ALTER TABLE calls ADD COLUMN error TEXT;
 {_BATCHES}
 PRAGMA user_version = {VERSION};
 """
+_FROM_2 = f"""
+ALTER TABLE batches ADD COLUMN file TEXT;
+PRAGMA user_version = {VERSION};
+"""
+_CHANGES = {1: _FROM_1, 2: _FROM_2}
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to a store, made if there is none and brought up to date if it is of version 1.
+    """Return a connection to a store, made if there is none and brought up to date if it is of an earlier version.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-        changes = _SCHEMA if version == 0 and empty else _FROM_1 if version == 1 else ""
+        changes = _SCHEMA if version == 0 and empty else _CHANGES.get(version, "")
         for statement in changes.split(";\n"):
             db.execute(statement)
         db.execute("COMMIT")

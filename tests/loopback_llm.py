@@ -22,17 +22,24 @@ class Ledger:
     """The server's own count: the witness of what was paid.
 
     ``requests`` are all bodies in order of arrival, ``times`` when they came; ``paid`` counts the answers written for
-    each list of messages (as JSON), whether or not they came through; ``most_in_flight`` is the peak of requests.
+    each list of messages (as JSON), whether or not they came through, ``paid_in_batches`` those of batches for the id
+    of each line; ``most_in_flight`` is the peak of requests.
     """
 
     requests: list[dict] = field(default_factory=list)
     paid: Counter = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
+    paid_in_batches: Counter = field(default_factory=Counter)
     files: dict[str, list[str]] = field(default_factory=dict)
+    deleted: dict[str, list[str]] = field(default_factory=dict)
     batches: dict[str, dict] = field(default_factory=dict)
     in_flight: int = 0
     most_in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def name_file(self) -> str:
+        """Return a name that no file has had."""
+        return f"file-{len(self.files) + len(self.deleted) + 1}"
 
 
 def write_answer(body: dict, number: int, fault: str) -> dict:
@@ -67,6 +74,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.batches.get()
+
+    def do_DELETE(self):
+        self.batches.delete()
 
     def do_POST(self):
         if not self.path.endswith("/chat/completions"):
@@ -145,17 +155,20 @@ def serve_llm(
     seconds: float = 0.0,
     say: Callable[[dict, int], str] | None = None,
     batch_fault: Callable[[int], str] = lambda number: "",
+    late: Callable[[], float] = lambda: 0.0,
+    keeps_files: bool = False,
 ) -> Iterator[tuple[str, Ledger]]:
     """Yield address and ledger of a server whose request ``number`` (from 1) meets ``fault(number, body)``.
 
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
     no choice, no usage, "says " and a text, key in answer, key in error; "" is none. ``seconds`` is how long an answer
     or a batch takes; ``say`` writes the text of a sound answer from the request and its number. Faults of a batch, by
-    its number: see :mod:`loopback_batches`; its lines meet ``fault`` as online calls do.
+    its number, ``late`` and ``keeps_files`` (none can be deleted): see :mod:`loopback_batches`; its lines meet
+    ``fault`` as online calls do.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.ledger, server.fault, server.seconds, server.say = Ledger(), fault, seconds, say
-    server.batch_fault = batch_fault
+    server.batch_fault, server.late, server.keeps_files = batch_fault, late, keeps_files
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1", server.ledger

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -88,13 +89,33 @@ def test_files_are_split_at_their_limits(store, monkeypatch):
     assert len(witness.batches) == 4 and witness.paid.total() == 20
 
 
-@pytest.mark.parametrize("fault", ["expired", "cancelled", "lost line", "dropped"])
+@pytest.mark.parametrize("fault", ["expired", "cancelled", "lost line", "dropped", "503"])
 def test_only_what_lacks_is_handed_in_again(store, fault):
     with serve_llm(batch_fault=lambda number: fault if number == 1 else "") as (url, witness):
         outcomes, _ = ask_all(store, url, 10)
     assert all(answer.kind == "text" for answer, _ in outcomes) and store.totals().n_lost == 0
-    assert len(witness.batches) == (1 if fault == "dropped" else 2)
+    assert len(witness.batches) == (1 if fault in ("dropped", "503") else 2)
     assert witness.paid.total() == (11 if fault == "lost line" else 10)
+
+
+def test_a_batch_that_is_made_late_is_not_made_twice(store):
+    late = iter([0.6])
+    with serve_llm(late=lambda: next(late, 0.0)) as (url, witness):
+        outcomes, _ = ask_all(store, url, 10, timeout_seconds=0.3)
+        time.sleep(0.5)  # the first request to make one is worked off by now
+    assert all(answer.kind == "text" for answer, _ in outcomes)
+    assert len(witness.deleted) == 1 and len(witness.batches) == 1 and witness.paid.total() == 10
+
+
+def test_a_file_that_cannot_be_withdrawn_ends_the_run_and_nothing_is_handed_in_again(store):
+    late = iter([0.6])
+    with serve_llm(late=lambda: next(late, 0.0), keeps_files=True) as (url, witness):
+        outcomes, _ = ask_all(store, url, 10, timeout_seconds=0.3)
+        assert all("does not delete file file-1" in str(error) for error in outcomes)
+        time.sleep(0.5)
+        outcomes, _ = ask_all(store, url, 10)
+    assert all(answer.kind == "text" for answer, _ in outcomes)
+    assert len(witness.batches) == 1 and witness.paid.total() == 10
 
 
 def test_a_failed_line_is_noted_and_tried_again_where_that_may_help(store):

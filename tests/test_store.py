@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from synthlib.batches import list_batches, name_file, note_batch
 from synthlib.calls import Answer, Question
 from synthlib.store import Store
 
@@ -117,7 +118,7 @@ def test_another_version_another_database_and_no_database_are_refused(path, tmp_
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(ValueError, match=r"of version 7; this program reads version 2\. Export it"):
+    with pytest.raises(ValueError, match=r"of version 7; this program reads version 3\. Export it"):
         Store(path, "a")
     db = sqlite3.connect(tmp_path / "else.sqlite")
     db.execute("CREATE TABLE t (x)")
@@ -127,6 +128,33 @@ def test_another_version_another_database_and_no_database_are_refused(path, tmp_
     (tmp_path / "text.sqlite").write_text("not a database " * 100)
     with pytest.raises(ValueError, match="is no store of calls"):
         Store(tmp_path / "text.sqlite", "a")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_earlier_store_is_brought_up_to_date_and_keeps_its_answers(path, version):
+    with Store(path, "a") as store:
+        fill(store, "1")
+    db = sqlite3.connect(path)  # what an earlier program has written
+    if version == 1:
+        db.executescript("DROP INDEX by_batch; ALTER TABLE calls DROP batch; ALTER TABLE calls DROP error")
+        db.execute("DROP TABLE batches")
+    else:
+        db.execute("ALTER TABLE batches DROP file")
+        db.execute("INSERT INTO batches VALUES ('synthlib-1', 'batch-7', 'a', '2026-01-01T00:00:00+00:00', 'running')")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.commit()
+    db.close()
+    with Store(path, "a") as store:
+        assert store.find(ask("1").key) == ANSWER and store.totals().spent_usd == 0.25
+        assert [(batch.file, batch.remote) for batch in list_batches(store)] == [(None, "batch-7")] * (version - 1)
+        names = [f"synthlib-{number}" for number in (2, 3)]
+        for name in names:
+            note_batch(store, [ask(name)], name=name, asked_at="2026", bounds=[0.0], max_usd=None, max_calls=None)
+        name_file(store, names[0], "file-1")
+        store.give_up(ask(names[1]).key, maybe_paid=False, error="refused")
+        assert [batch.file for batch in list_batches(store)][version - 1 :] == ["file-1", None]
+    with Store(path, "a") as store:  # of the present version now
+        assert store.find(ask("1").key) == ANSWER
 
 
 def test_a_full_disk_stops_before_anything_is_sent(path):

@@ -9,15 +9,15 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from synthlib import paths
-from synthlib.backends import Llm
+from synthlib import live, paths
+from synthlib.asking import Asking
+from synthlib.backends import Asked
 from synthlib.crowd.export import PANEL
 from synthlib.crowd.study import Card, Place, Study
-from synthlib.llm import Asker
 from synthlib.store import Store
 
 
-def ask_panel(study: Study, personas: list[str], llm: Llm) -> list[dict[str, Any]]:
+def ask_panel(study: Study, personas: list[str], llm: Asked) -> list[dict[str, Any]]:
     """Return the answers of personas, one a slot from the first on, in the form that forms export.
 
     Every question is asked by itself. Answers that the store holds are not asked again. What names no answer, or more
@@ -28,7 +28,7 @@ def ask_panel(study: Study, personas: list[str], llm: Llm) -> list[dict[str, Any
     ValueError
         There are no personas, or more than the study has slots.
     CallError, OSError
-        See :meth:`synthlib.llm.Asker.ask`; answers so far are kept.
+        See :meth:`synthlib.asking.Asking.ask`; answers so far are kept.
     """
     if not 1 <= len(personas) <= len(study.slots):
         raise ValueError(f"{len(personas)} personas for {len(study.slots)} slots; there must be 1 to as many as slots")
@@ -36,9 +36,9 @@ def ask_panel(study: Study, personas: list[str], llm: Llm) -> list[dict[str, Any
         return pool.submit(lambda: asyncio.run(_ask_all(study, personas, llm))).result()
 
 
-async def _ask_all(study: Study, personas: list[str], llm: Llm) -> list[dict[str, Any]]:
+async def _ask_all(study: Study, personas: list[str], llm: Asked) -> list[dict[str, Any]]:
     with Store(paths.CALLS / f"{llm.store}.sqlite", study.study) as store:
-        async with Asker(llm, store) as asker:
+        async with live.open_asking(llm, store, say=lambda stand: None) as asker:
             asked = [_sit(study, number, persona, asker) for number, persona in enumerate(personas, 1)]
             tasks = [asyncio.create_task(sitting) for sitting in asked]
             try:
@@ -49,7 +49,7 @@ async def _ask_all(study: Study, personas: list[str], llm: Llm) -> list[dict[str
                 raise asker.error from None
 
 
-async def _sit(study: Study, slot: int, persona: str, asker: Asker) -> dict[str, Any]:
+async def _sit(study: Study, slot: int, persona: str, asker: Asking) -> dict[str, Any]:
     async def answer(position: int, place: Place) -> dict[str, Any]:
         messages = make_messages(study, place, persona)
         reply, _ = await asker.ask(messages, replicate=f"{study.study}/{slot}/{place.item}")
