@@ -51,10 +51,12 @@ class Page:
         return answer["result"].get("value")
 
     def open(self, url: str) -> None:
-        """Go to an address and wait until it is loaded."""
+        """Go to an address and wait until it is loaded, also where the page shown has the same address."""
+        self.run("window.left = true")
         self.send("Page.navigate", url=url)
+        arrived = f"!window.left && location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"
         for _ in range(200):
-            if self.run(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"):
+            if self.run(arrived):
                 return
             time.sleep(0.05)
         raise TimeoutError(url)

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 from test_llm import SETTINGS
 from tiny_causal import write_tiny_causal
-from transformers.utils.import_utils import is_serve_available
+from transformers.utils.import_utils import is_accelerate_available, is_serve_available
 
 from synthlib import live, paths
 from synthlib.backends import Llm
@@ -20,7 +20,10 @@ from synthlib.tasks import load_task, load_wording
 
 pytestmark = [
     pytest.mark.last,
-    pytest.mark.skipif(not is_serve_available(), reason="transformers serve needs fastapi and uvicorn: the test extra"),
+    pytest.mark.skipif(
+        not (is_serve_available() and is_accelerate_available()),
+        reason="transformers serve needs accelerate, fastapi and uvicorn: the test extra",
+    ),
 ]
 BRIEF = Brief(load_task("sms_spam"), load_wording(), {}, 1)
 SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
@@ -29,24 +32,27 @@ SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Yield the address of a server, and the name of its model."""
-    model = write_tiny_causal(tmp_path_factory.mktemp("served"))
+    folder = tmp_path_factory.mktemp("served")
+    model = write_tiny_causal(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-c", SERVE, "serve", model, "--host", "127.0.0.1", "--port", str(port)]
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [*command, "--device", "cpu"], env=offline, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
+    log = folder / "server.log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen([*command, "--device", "cpu"], env=offline, stdout=said, stderr=said) as server,
+    ):
         try:
-            wait_for(f"http://127.0.0.1:{port}/health", server)
+            wait_for(f"http://127.0.0.1:{port}/health", server, log)
             yield f"http://127.0.0.1:{port}/v1", model
         finally:
             server.kill()
 
 
-def wait_for(address, server):
+def wait_for(address, server, log):
     for _ in range(600):
-        assert server.poll() is None, "the server ended"
+        assert server.poll() is None, log.read_text()[-3000:]
         try:
             with urllib.request.urlopen(address, timeout=1):
                 return
