@@ -1,9 +1,13 @@
 """Asking a server of fixed latency: the engine, a plain loop over the openai client, and bespokelabs-curator.
 
-Run ``python benchmarks/bench_generate.py [--curator PYTHON] [--turns N] [--quick]``. PYTHON is one that has
-bespokelabs-curator, which needs packages of its own; without it its rows are left out. Every measurement runs in a
-process of its own against a server in another; the methods take turns; medians are printed. The ceiling is concurrency
-divided by latency, or the server's limit. Also: taking up a finished run of 100,000 stored calls.
+Run ``python benchmarks/bench_generate.py [--only PART ...] [--curator PYTHON] [--turns N] [--rounds N]``. PYTHON is one
+that has bespokelabs-curator, which needs packages of its own; without it its rows are left out. Every measurement runs
+in a process of its own against a server in another; the methods take turns; medians are printed. The ceiling is
+concurrency divided by latency, or the server's limit. The part ``resume`` takes up a finished run of 100,000 calls.
+
+A measurement has as many calls as the ceiling allows in ``rounds`` latencies, for every method alike. All slots send
+their first call at once, and answers of a fixed latency come back at once: it takes some rounds until the calls are
+spread over the latency. That beginning, and the end, in which slots fall idle, count; few rounds measure little else.
 """
 
 from __future__ import annotations
@@ -24,12 +28,11 @@ import pandas as pd
 
 HERE = Path(__file__).parent
 #: latency, concurrency, the server's limit (calls a second; 0: none), whether the engine is told of it
-CASES = [
-    *((1.0, concurrency, 0, False) for concurrency in (8, 64, 256)),
-    *((0.1, concurrency, 0, False) for concurrency in (8, 64, 256)),
-    (1.0, 64, 40, True),
-    (1.0, 64, 40, False),
-]
+CASES = {
+    "second": [(1.0, concurrency, 0, False) for concurrency in (8, 64, 256)],
+    "tenth": [(0.1, concurrency, 0, False) for concurrency in (8, 64, 256)],
+    "limit": [(1.0, 64, 40, True), (1.0, 64, 40, False)],
+}
 N_STORED = 100_000
 
 
@@ -65,7 +68,7 @@ def ask_with_engine(port: int, concurrency: int, n_calls: int, per_minute: int) 
 
 
 def resume(n_calls: int) -> dict[str, float]:
-    """Return the seconds of a finished run of so many stored calls, conversations of five turns, started again."""
+    """Return the seconds of a run of so many calls, conversations of five turns, and of taking it up when finished."""
     from synthlib import live, paths
     from synthlib.backends import Llm
     from synthlib.calls import Answer
@@ -89,9 +92,9 @@ def resume(n_calls: int) -> dict[str, float]:
         paths.CALLS = Path(folder)
         for name, method in (("filling", answer), ("resuming", asking)):
             Asker._answer = method
-            started = time.perf_counter()
+            started, processor = time.perf_counter(), time.process_time()
             corpus, ledger = live.ask(brief, settings, settings=["zero_shot"], n_per_label=n_calls // 2)
-            seconds[name] = time.perf_counter() - started
+            seconds |= {name: time.perf_counter() - started, "processor": time.process_time() - processor}
     assert len(corpus) == n_calls and ledger["new"].sum() == 0
     return seconds
 
@@ -125,7 +128,7 @@ def list_commands(concurrency: int, n_calls: int, per_minute: int, curator: str 
 def compare(case: tuple, *, turns: int, curator: str | None, rounds: int) -> list[dict]:
     latency, concurrency, limit, told = case
     ceiling = min(concurrency / latency, limit or float("inf"))
-    n_calls = int(max(rounds * concurrency, 4 * ceiling if limit else 0, 2 * ceiling))
+    n_calls = round(rounds * latency * ceiling)
     commands, found = list_commands(concurrency, n_calls, 60 * limit if told else 0, curator), {}
     for _ in range(turns):
         for name, command in commands.items():
@@ -144,7 +147,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curator", help="a Python that has bespokelabs-curator")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=10, help="calls for each that runs side by side")
+    parser.add_argument("--rounds", type=int, default=40, help="latencies that a measurement lasts at the ceiling")
+    parser.add_argument("--only", nargs="+", choices=[*CASES, "resume"], default=[*CASES, "resume"], metavar="PART")
     parser.add_argument("--child", nargs=4, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -153,13 +157,16 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]}"
     )
     shared = {"turns": options.turns, "curator": options.curator, "rounds": options.rounds}
-    rows = [row for case in CASES for row in compare(case, **shared)]
-    print(f"median of {options.turns} turns; ratio: processor time of a call against the plain loop")
-    print(pd.DataFrame(rows).round(2).to_string(index=False))
-    if not options.curator:
-        print("bespokelabs-curator is left out: give --curator a Python that has it")
-    seconds = resume(N_STORED)
-    print(f"{N_STORED:,} calls stored in {seconds['filling']:.1f} s, taken up again in {seconds['resuming']:.1f} s")
+    cases = [case for name, group in CASES.items() if name in options.only for case in group]
+    if rows := [row for case in cases for row in compare(case, **shared)]:
+        print(f"median of {options.turns} turns; ratio: processor time of a call against the plain loop")
+        print(pd.DataFrame(rows).round(2).to_string(index=False))
+        if not options.curator:
+            print("bespokelabs-curator is left out: give --curator a Python that has it")
+    if "resume" in options.only:
+        times = resume(N_STORED)
+        print(f"{N_STORED:,} calls stored in {times['filling']:.1f} s, taken up again in {times['resuming']:.1f} s")
+        print(f"(processor time of taking up: {times['processor']:.1f} s)")
 
 
 if __name__ == "__main__":

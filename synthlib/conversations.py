@@ -127,7 +127,9 @@ def _draw(brief: Brief, setting: str, label: str, n_texts: int) -> list[Request]
     shared = {"seed": brief.seed, "wording": brief.wording, "pool": pool}
     each = brief.wording.texts_per_request(setting)
     requests = draw_requests(brief.task, setting, label=label, n_requests=-(-n_texts // each), **shared)
-    return [replace(request, n_texts=min(each, n_texts - each * (request.n - 1))) for request in requests]
+    if each > 1:
+        return [replace(request, n_texts=min(each, n_texts - each * (request.n - 1))) for request in requests]
+    return requests
 
 
 def estimate_calls(conversation: Conversation, brief: Brief) -> np.ndarray:

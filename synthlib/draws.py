@@ -53,7 +53,7 @@ def draw_request(
     """
     check_prompts(task, wording)
     check_label(task, setting, label, n)
-    return _draw(task, setting, label, n, seed, wording, pool)
+    return _draw(task, setting, label, n, stream_of(seed, task.name, setting, label), wording, pool)
 
 
 def draw_requests(
@@ -62,15 +62,15 @@ def draw_requests(
     """Return the first ``n_requests`` requests of a label: as :func:`draw_request`, prompts checked once."""
     check_prompts(task, wording)
     check_label(task, setting, label, n_requests)
-    return [_draw(task, setting, label, n, seed, wording, pool) for n in range(1, n_requests + 1)]
+    stream = stream_of(seed, task.name, setting, label)
+    return [_draw(task, setting, label, n, stream, wording, pool) for n in range(1, n_requests + 1)]
 
 
 def _draw(
-    task: Task, setting: str, label: str, n: int, seed: int, wording: Wording, pool: Sequence[str] | None
+    task: Task, setting: str, label: str, n: int, stream: int, wording: Wording, pool: Sequence[str] | None
 ) -> Request:
-    stream = stream_of(seed, task.name, setting, label)
     dimensions = len(task.attributes) + len(task.draws) + _N_OTHER
-    shares = list(_points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK])
+    shares = _points(stream, dimensions, (n - 1) // _BLOCK)[(n - 1) % _BLOCK].tolist()
     attributes = {name: _pick(values, shares.pop(0)) for name, values in task.attributes_of(label).items()}
     drawn: dict[str, Any] = {name: _pick(values, shares.pop(0)) for name, values in task.draws.items()}
     if setting in SHOWING_SETTINGS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
@@ -14,40 +16,67 @@ from synthlib.conversations import Outcome
 BROKEN = tuple(kind for kind in get_args(Kind) if kind != "text")
 COUNTS = ["texts", "missing", *BROKEN, "answers", "new", "prompt_tokens", "answer_tokens", "cost_usd", "new_usd"]
 WHEN = ["asked_from", "asked_to", "served_by"]
+CELL = ["setting", "label"]
+_WHOLE = ["texts", "missing", *BROKEN, "answers", "new"]
 
 
-def count_outcomes(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return what texts cost, by setting and label.
+class Ledger:
+    """Counts what texts cost, by setting and label, as the outcomes come; what it has counted it does not hold.
 
-    Returns
-    -------
-    ledger : DataFrame
-        setting, label, texts, missing (texts asked for without a sound answer), refusal, empty, cut_off, off_format
-        (broken answers), answers (all), new (of them, asked for now), prompt_tokens, answer_tokens, cost_usd (of all
-        answers), new_usd (of the new ones), seconds (mean wait for an answer), asked_from and asked_to (first and last
-        time of sending, ISO 8601, UTC), served_by (the model's names as the server gave them). A sum with an unknown
-        part is NaN.
+    Parameters
+    ----------
+    settings, labels : sequence of str
+        Their order is that of the table.
     """
-    rows = []
-    for outcome in outcomes:
-        answers = outcome.answers
-        row = {"setting": outcome.request.setting, "label": outcome.request.label}
-        row |= {"texts": len(outcome.texts), "missing": outcome.request.n_texts - len(outcome.texts)}
-        row |= {kind: sum(answer.kind == kind for answer in answers) for kind in BROKEN}
-        row |= {"answers": len(answers), "new": outcome.n_new}
-        for name in ("prompt_tokens", "answer_tokens", "cost_usd"):
-            row[name] = add_up(getattr(answer, name) for answer in answers)
-        row["new_usd"] = add_up(answer.cost_usd for answer in answers[len(answers) - outcome.n_new :])
-        times = [answer.asked_at for answer in answers]
-        row |= {"asked_from": min(times), "asked_to": max(times)}
-        row["served_by"] = sorted({answer.served_by for answer in answers if answer.served_by})
-        rows.append(row | {"waited": sum(answer.seconds for answer in answers)})
-    table = pd.DataFrame(rows).groupby(["setting", "label"], sort=False)
-    ledger = table[[*COUNTS, "waited"]].agg(lambda column: column.sum(skipna=False))
-    ledger = ledger.assign(seconds=ledger["waited"] / ledger["answers"]).drop(columns="waited")
-    ledger = ledger.assign(asked_from=table["asked_from"].min(), asked_to=table["asked_to"].max())
-    names = table["served_by"].agg(lambda lists: ", ".join(sorted({name for each in lists for name in each})))
-    return ledger.assign(served_by=names).reset_index()
+
+    def __init__(self, settings: Sequence[str], labels: Sequence[str]) -> None:
+        cells = itertools.product(settings, labels)
+        self._sums = {cell: dict.fromkeys([*COUNTS, "waited"], 0.0) for cell in cells}
+        self._times: dict[tuple[str, str], tuple[str, str]] = {}
+        self._names: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what came of one request."""
+        request, answers = outcome.request, outcome.answers
+        cell = request.setting, request.label
+        sums, times = self._sums[cell], [answer.asked_at for answer in answers]
+        sums["texts"] += len(outcome.texts)
+        sums["missing"] += request.n_texts - len(outcome.texts)
+        sums["answers"] += len(answers)
+        sums["new"] += outcome.n_new
+        for place, answer in enumerate(answers, 1):
+            if answer.kind != "text":
+                sums[answer.kind] += 1
+            cost = _known(answer.cost_usd)
+            sums["cost_usd"] += cost
+            sums["new_usd"] += cost if place > len(answers) - outcome.n_new else 0.0
+            sums["prompt_tokens"] += _known(answer.prompt_tokens)
+            sums["answer_tokens"] += _known(answer.answer_tokens)
+            sums["waited"] += answer.seconds
+            self._names[cell].add(answer.served_by or "")
+        first, last = self._times.get(cell, (times[0], times[0]))
+        self._times[cell] = min(first, *times), max(last, *times)
+
+    def tabulate(self) -> pd.DataFrame:
+        """Return what texts cost, by setting and label.
+
+        Returns
+        -------
+        ledger : DataFrame
+            setting, label, texts, missing (texts asked for without a sound answer), refusal, empty, cut_off, off_format
+            (broken answers), answers (all), new (of them, asked for now), prompt_tokens, answer_tokens, cost_usd (of
+            all answers), new_usd (of the new ones), seconds (mean wait for an answer), asked_from and asked_to (first
+            and last time of sending, ISO 8601, UTC), served_by (the model's names as the server gave them). A sum with
+            an unknown part is NaN. Without an answer, seconds is NaN and the times are empty.
+        """
+        rows = []
+        for cell, sums in self._sums.items():
+            first, last = self._times.get(cell, ("", ""))
+            names = ", ".join(sorted(filter(None, self._names[cell])))
+            row = dict(zip(CELL, cell, strict=True)) | sums | {"asked_from": first, "asked_to": last}
+            rows.append(row | {"served_by": names, "seconds": sums["waited"] / (sums["answers"] or np.nan)})
+        ledger = pd.DataFrame(rows).astype(dict.fromkeys(_WHOLE, int))
+        return ledger[[*CELL, *COUNTS, "seconds", *WHEN]]
 
 
 def combine(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -55,14 +84,14 @@ def combine(ledgers: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     A setting's last ledger counts; what is new is summed over all of them.
     """
-    rows = pd.concat(ledgers, ignore_index=True).groupby(["setting", "label"], sort=False)
+    rows = pd.concat(ledgers, ignore_index=True).groupby(CELL, sort=False)
     new = rows[["new", "new_usd"]].agg(lambda column: column.sum(skipna=False))
-    return rows.tail(1).set_index(["setting", "label"]).assign(**new).reset_index()
+    return rows.tail(1).set_index(CELL).assign(**new).reset_index()
 
 
 def count_replayed(corpus: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger of texts that were replayed: no answer, no cost."""
-    ledger = corpus.groupby(["setting", "label"], sort=False).size().rename("texts").reset_index()
+    ledger = corpus.groupby(CELL, sort=False).size().rename("texts").reset_index()
     counts = {name: 0.0 if name.endswith("usd") else 0 for name in COUNTS[1:]}
     return ledger.assign(**counts, seconds=np.nan, **dict.fromkeys(WHEN, ""))
 
@@ -93,4 +122,8 @@ def say_usd(usd: float | None) -> str:
 
 def add_up(values: Iterable[float | None]) -> float:
     """Return a sum; NaN where a part is unknown (None)."""
-    return float(sum(np.nan if value is None else value for value in values))
+    return float(sum(map(_known, values)))
+
+
+def _known(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +20,8 @@ from synthlib.progress import Progress, find_log
 from synthlib.prompts import render
 from synthlib.store import Store
 
+_COLUMNS = "key task setting label n text request examples conversation turn cost_usd prompt answer".split()
+_write_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 MOST_MISSING = 0.1  # share of a label's texts that may stay without a sound answer
 
 
@@ -50,21 +53,25 @@ def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) 
     shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
     conversations = plan(brief, settings, n_per_label=n_per_label, **shape)
     check_room(conversations, brief, max_tokens=llm.max_tokens)
-    outcomes = _Session(brief, llm, conversations).run()
-    counted = ledger.count_outcomes(_sort(outcomes, brief, settings))
+    session = _Session(brief, llm, conversations, settings)
+    session.run()
+    counted = session.ledger.tabulate()
     _check_missing(counted, n_per_label)
-    return _tabulate(_sort(outcomes, brief, settings), brief), counted
+    return _tabulate(session.rows, brief, settings), counted
 
 
 class _Session:
     """One run over conversations, in a thread of its own: a notebook's own event loop is running already."""
 
-    def __init__(self, brief: Brief, llm: Asked, conversations: Sequence[Conversation]) -> None:
+    def __init__(
+        self, brief: Brief, llm: Asked, conversations: Sequence[Conversation], settings: Sequence[str]
+    ) -> None:
         self.brief, self.llm, self.conversations = brief, llm, conversations
-        self.outcomes: list[Outcome] = []
+        self.rows: list[tuple[Any, ...]] = []  # of the corpus
+        self.ledger = ledger.Ledger(settings, brief.task.label_names)
         self.asker: Asking | None = None
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> None:
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(self._work)
             try:
@@ -76,7 +83,6 @@ class _Session:
                 raise KeyboardInterrupt(self._say_kept()) from None
             except CallError as error:  # what it says is enough
                 raise error.with_traceback(None) from None
-        return self.outcomes
 
     def _work(self) -> None:
         with Store(paths.CALLS / f"{self.llm.store}.sqlite", self.brief.task.name) as store:
@@ -93,12 +99,12 @@ class _Session:
                 asyncio.run(hold_all(self.conversations, self.asker, brief=self.brief, tell=self._teller(progress)))
 
     def _say_kept(self) -> str:
-        n_texts = sum(outcome.answers[-1].kind == "text" for outcome in self.outcomes)
-        return f"interrupted: {n_texts} texts are kept in {self.llm.store}.sqlite; run again to go on"
+        return f"interrupted: {len(self.rows)} texts are kept in {self.llm.store}.sqlite; run again to go on"
 
     def _teller(self, progress: Progress) -> Callable[[Outcome], None]:
         def tell(outcome: Outcome) -> None:
-            self.outcomes.append(outcome)
+            self.rows.extend(_list_rows(outcome, self.brief))
+            self.ledger.add(outcome)
             progress.tell(outcome)
 
         return tell
@@ -122,24 +128,23 @@ def open_asking(llm: Asked, store: Store, *, say: Callable[[str], None]) -> Aski
     return Asker(llm, store) if llm.mode == "online" else BatchAsker(llm, store, say=say)
 
 
-def _sort(outcomes: Sequence[Outcome], brief: Brief, settings: Sequence[str]) -> list[Outcome]:
+def _list_rows(outcome: Outcome, brief: Brief) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the corpus that an outcome gives, one a text."""
+    each = brief.wording.texts_per_request(outcome.request.setting)
+    for n, (request, text) in enumerate(outcome.texts, (outcome.request.n - 1) * each + 1):
+        key, drawn = f"{request.setting}/{request.label}/{n}", _write_json(request.drawn)
+        cost = ledger.add_up(answer.cost_usd for answer in outcome.answers) / len(outcome.texts)
+        prompt = render(brief.task, request, wording=brief.wording, texts=None)
+        row = key, brief.task.name, request.setting, request.label, n, text, drawn, request.examples
+        yield *row, outcome.conversation, request.turn, cost, prompt, outcome.answers[-1].text
+
+
+def _tabulate(rows: Sequence[tuple[Any, ...]], brief: Brief, settings: Sequence[str]) -> pd.DataFrame:
     order = {name: place for place, name in enumerate([*settings, *brief.task.label_names])}
-    return sorted(outcomes, key=lambda o: (order[o.request.setting], order[o.request.label], o.request.n))
-
-
-def _tabulate(outcomes: Sequence[Outcome], brief: Brief) -> pd.DataFrame:
-    rows = []
-    for outcome in outcomes:
-        first = (outcome.request.n - 1) * brief.wording.texts_per_request(outcome.request.setting) + 1
-        for n, (request, text) in enumerate(outcome.texts, first):
-            row = {"key": f"{request.setting}/{request.label}/{n}", "task": brief.task.name}
-            row |= {"setting": request.setting, "label": request.label, "n": n, "text": text}
-            row["request"] = json.dumps(dict(request.drawn), ensure_ascii=False, sort_keys=True)
-            row |= {"examples": list(request.examples), "conversation": outcome.conversation, "turn": request.turn}
-            row["cost_usd"] = ledger.add_up(answer.cost_usd for answer in outcome.answers) / len(outcome.texts)
-            row["prompt"] = render(brief.task, request, wording=brief.wording, texts=None)
-            rows.append(row | {"answer": outcome.answers[-1].text})
-    return pd.DataFrame(rows)
+    setting, label, n = (_COLUMNS.index(name) for name in ("setting", "label", "n"))
+    rows = sorted(rows, key=lambda row: (order[row[setting]], order[row[label]], row[n]))
+    corpus = pd.DataFrame(rows, columns=_COLUMNS)
+    return corpus.assign(examples=corpus["examples"].map(list))
 
 
 def _check_missing(counted: pd.DataFrame, n_per_label: int) -> None:

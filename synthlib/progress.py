@@ -89,12 +89,15 @@ class Progress:
         request, answers = outcome.request, outcome.answers
         self.counts["texts"] += len(outcome.texts)
         self.counts["missing"] += request.n_texts - len(outcome.texts)
-        self.counts.update(answer.kind for answer in answers if answer.kind != "text")
-        self.counts["answers"] += len(answers)
+        for answer in answers:
+            self.counts["answers"] += 1
+            if answer.kind != "text":
+                self.counts[answer.kind] += 1
         self.counts["new"] += outcome.n_new
         self.n_asked += request.n_texts if outcome.n_new else 0
         self.spent += add_up(answer.cost_usd for answer in answers)
-        self.spent_now += add_up(answer.cost_usd for answer in answers[len(answers) - outcome.n_new :])
+        if outcome.n_new:
+            self.spent_now += add_up(answer.cost_usd for answer in answers[len(answers) - outcome.n_new :])
         self.planned_done += self.planned.get((request.setting, request.label, request.n), math.nan)
         now = time.monotonic()
         if now - self.shown >= SHOW_SECONDS:

@@ -30,6 +30,7 @@ _LENGTH_CLAUSE = re.compile(r" (?:of|in) about \{words\} words")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WORD_KINDS = ("verb", "noun", "adjective")
 _OUTLINE = ("summary", "sentence")
+_DRAWN = frozenset({"words", "attributes", "vocabulary", "outline", "probability"})  # and the task's own draws
 
 
 @dataclass(frozen=True)
@@ -205,14 +206,14 @@ def check_request(task: Task, request: Request) -> None:
     check_label(task, request.setting, request.label, request.n)
     if (request.setting in SHOWING_SETTINGS) != bool(request.examples):
         raise ValueError(f"a {request.setting} request with {len(request.examples)} example(s)")
-    known = {"words", "attributes", "vocabulary", "outline", "probability", *task.draws}
-    if unknown := sorted(set(request.drawn) - known):
-        raise ValueError(f"{task.name}: a request draws {unknown}; it may draw {sorted(known)}")
+    if unknown := request.drawn.keys() - _DRAWN - task.draws.keys():
+        allowed = sorted(_DRAWN | task.draws.keys())
+        raise ValueError(f"{task.name}: a request draws {sorted(unknown)}; it may draw {allowed}")
     draws = {} if request.setting == "grounded" else task.draws
-    if missing := sorted(set(draws) - set(request.drawn)):
-        raise ValueError(f"{task.name}: a request lacks {missing}")
-    allowed = {**task.attributes_of(request.label), **draws}
+    if missing := draws.keys() - request.drawn.keys():
+        raise ValueError(f"{task.name}: a request lacks {sorted(missing)}")
     chosen = {**request.drawn.get("attributes", {}), **{name: request.drawn[name] for name in draws}}
+    allowed = {**task.attributes_of(request.label), **draws} if chosen else {}
     for name, value in chosen.items():
         if value not in allowed.get(name, []):
             raise ValueError(f"{task.name}: {name} is {value!r}; allowed: {allowed.get(name, list(allowed))}")

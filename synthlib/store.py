@@ -29,6 +29,10 @@ from synthlib.schema import connect
 
 Limit = Literal["max_usd", "max_calls"]
 _COLUMNS = ", ".join(ANSWER_FIELDS)
+# The writing thread waits for the interpreter's lock at every statement, so an answer takes two, not five. Without a call
+# that was reserved they set NULL, which the table refuses.
+_RESERVED = "(SELECT reserved_usd FROM calls WHERE key = :key AND state = 'sent')"
+_RELEASE = f"reserved_usd = max(0, reserved_usd - {_RESERVED})"
 
 
 @dataclass(frozen=True)
@@ -119,12 +123,8 @@ class Store:
             Nothing can be written; do not send.
         """
         with self.transaction():
-            totals = _sum_up(self._db)
-            if max_calls is not None and totals.sends >= max_calls:
-                return "max_calls"
-            committed = totals.spent_usd + totals.reserved_usd + totals.lost_usd
-            if max_usd is not None and committed + bound_usd > max_usd:
-                return "max_usd"
+            if limit := self._find_limit(bound_usd, max_usd, max_calls):
+                return limit
             row = (question.key, question.text, self.owner, bound_usd)
             self._db.execute(
                 "INSERT INTO calls (key, question, owner, state, sends, reserved_usd) VALUES (?, ?, ?, 'sent', 1, ?) "
@@ -138,23 +138,26 @@ class Store:
     def record(self, key: str, answer: Answer) -> None:
         """Keep the answer to a question that was reserved; it is on disk when this returns."""
         with self.transaction():
-            bound = self._release(key)
-            spent = bound if answer.cost_usd is None else answer.cost_usd
-            self._db.execute("UPDATE totals SET spent_usd = spent_usd + ?", (spent,))
             self._db.execute(
-                f"UPDATE calls SET state = 'done', error = NULL, {', '.join(f'{name} = ?' for name in ANSWER_FIELDS)} "
-                "WHERE key = ?",
+                f"UPDATE totals SET spent_usd = spent_usd + coalesce(:cost_usd, {_RESERVED}), {_RELEASE}",
+                {"key": key, "cost_usd": answer.cost_usd},
+            )
+            self._db.execute(
+                "UPDATE calls SET state = 'done', reserved_usd = 0, error = NULL, "
+                f"{', '.join(f'{name} = ?' for name in ANSWER_FIELDS)} WHERE key = ?",
                 (*(getattr(answer, name) for name in ANSWER_FIELDS), key),
             )
 
     def give_up(self, key: str, *, maybe_paid: bool, error: str) -> None:
         """Note that a send brought no answer; ``maybe_paid`` says whether one may have been written and billed."""
         with self.transaction():
-            bound = self._release(key)
-            if maybe_paid:
-                self._db.execute("UPDATE totals SET lost_usd = lost_usd + ?, n_lost = n_lost + 1", (bound,))
             self._db.execute(
-                "UPDATE calls SET state = 'unanswered', batch = NULL, error = ? WHERE key = ?", (error, key)
+                f"UPDATE totals SET lost_usd = lost_usd + :paid * {_RESERVED}, n_lost = n_lost + :paid, {_RELEASE}",
+                {"key": key, "paid": int(maybe_paid)},
+            )
+            self._db.execute(
+                "UPDATE calls SET state = 'unanswered', reserved_usd = 0, batch = NULL, error = ? WHERE key = ?",
+                (error, key),
             )
 
     def totals(self) -> Totals:
@@ -228,11 +231,14 @@ class Store:
             self.give_up(key, maybe_paid=True, error="the process that had sent it was killed")
         return len(keys)
 
-    def _release(self, key: str) -> float:
-        row = self._db.execute("SELECT reserved_usd FROM calls WHERE key = ? AND state = 'sent'", (key,)).fetchone()
-        self._db.execute("UPDATE calls SET reserved_usd = 0 WHERE key = ?", (key,))
-        self._db.execute("UPDATE totals SET reserved_usd = max(0, reserved_usd - ?)", row)
-        return row[0]
+    def _find_limit(self, bound_usd: float, max_usd: float | None, max_calls: int | None) -> Limit | None:
+        if max_usd is None and max_calls is None:
+            return None
+        totals = _sum_up(self._db)
+        if max_calls is not None and totals.sends >= max_calls:
+            return "max_calls"
+        committed = totals.spent_usd + totals.reserved_usd + totals.lost_usd
+        return "max_usd" if max_usd is not None and committed + bound_usd > max_usd else None
 
 
 def _sum_up(db: sqlite3.Connection) -> Totals:

@@ -10,7 +10,7 @@ from test_llm import KEY, SETTINGS
 from synthlib import llm, paths, prices, progress
 from synthlib.calls import Answer
 from synthlib.conversations import Outcome, plan
-from synthlib.ledger import count_outcomes
+from synthlib.ledger import Ledger
 
 PRICE = prices.Price(1.0, 2.0, None)
 CONVERSATIONS = plan(BRIEF, ["zero_shot"], n_per_label=4, labels="mixed", texts_per_conversation=4)
@@ -95,5 +95,8 @@ def test_an_unknown_price_is_unknown_not_zero(tmp_path):
 
 def test_a_ledger_says_when_and_by_whom():
     answers = make_answer("empty", asked_at="2026-01-02T00:00:00+00:00", served_by=None), make_answer()
-    (row,) = count_outcomes([make_outcome(answers, 2)]).to_dict("records")
+    outcome = make_outcome(answers, 2)
+    counted = Ledger(["zero_shot"], [outcome.request.label])
+    counted.add(outcome)
+    (row,) = counted.tabulate().to_dict("records")
     assert (row["asked_from"][:10], row["asked_to"][:10], row["served_by"]) == ("2026-01-01", "2026-01-02", "m-1")
