@@ -62,6 +62,8 @@ class Outcome:
     texts : tuple of (Request, str)
         What is kept of the last answer: each text, with the request as it was in the end (with its outline, or the
         probability of the candidate). Fewer than ``request.n_texts`` where no answer was sound.
+    prompt : str
+        The last user message; a real text stands there by its key.
     """
 
     request: Request
@@ -69,6 +71,7 @@ class Outcome:
     answers: tuple[Answer, ...]
     n_new: int
     texts: tuple[tuple[Request, str], ...]
+    prompt: str
 
 
 @dataclass(frozen=True)
@@ -205,14 +208,17 @@ async def hold(
             user = {"role": "user", "content": render_outline(brief.task, request, wording=brief.wording)}
             outline = await asked.until_read([_context(brief), user], "outline/", read_outline)
             if outline is None:
-                tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, ()))
+                tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, (), user["content"]))
                 continue
             planned = with_outline(request, outline)
-        user = {"role": "user", "content": render(brief.task, planned, wording=brief.wording, texts=texts)}
+        prompt = shown = render(brief.task, planned, wording=brief.wording, texts=None)
+        if request.examples:
+            shown = render(brief.task, planned, wording=brief.wording, texts=texts)
+        user = {"role": "user", "content": shown}
         found = await asked.until_read([*chat, user], "", partial(_read_texts, planned, brief))
         if found is not None:
             chat += [user, {"role": "assistant", "content": asked.answers[-1].text}]
-        tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, tuple(found or ())))
+        tell(Outcome(request, conversation.name, tuple(asked.answers), asked.n_new, tuple(found or ()), prompt))
 
 
 class _Asked:

@@ -17,7 +17,6 @@ from synthlib.backends import Asked, Local
 from synthlib.conversations import Brief, Conversation, Outcome, check_room, hold_all, plan
 from synthlib.prices import find_price
 from synthlib.progress import Progress, find_log
-from synthlib.prompts import render
 from synthlib.store import Store
 
 _COLUMNS = "key task setting label n text request examples conversation turn cost_usd prompt answer".split()
@@ -134,9 +133,8 @@ def _list_rows(outcome: Outcome, brief: Brief) -> Iterator[tuple[Any, ...]]:
     for n, (request, text) in enumerate(outcome.texts, (outcome.request.n - 1) * each + 1):
         key, drawn = f"{request.setting}/{request.label}/{n}", _write_json(request.drawn)
         cost = ledger.add_up(answer.cost_usd for answer in outcome.answers) / len(outcome.texts)
-        prompt = render(brief.task, request, wording=brief.wording, texts=None)
         row = key, brief.task.name, request.setting, request.label, n, text, drawn, request.examples
-        yield *row, outcome.conversation, request.turn, cost, prompt, outcome.answers[-1].text
+        yield *row, outcome.conversation, request.turn, cost, outcome.prompt, outcome.answers[-1].text
 
 
 def _tabulate(rows: Sequence[tuple[Any, ...]], brief: Brief, settings: Sequence[str]) -> pd.DataFrame:

@@ -9,13 +9,15 @@ from browser import CHROMIUM, open_browser
 from crowd_studies import SALT, TASKS, make_instances, make_pairs
 from loopback_llm import serve_llm
 from test_llm import SETTINGS
+from tiny_causal import write_tiny_causal
 
-from synthlib import llm, paths
+from synthlib import cli, llm, paths
 from synthlib.backends import Llm
 from synthlib.crowd import panel
 from synthlib.crowd.collect import read_votes
 from synthlib.crowd.form import write_form
 from synthlib.crowd.widget import Form
+from synthlib.crowd.write import write_instruments
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (chromium, google-chrome)")
 SCRIPTED = "document.querySelector('#count').textContent"
@@ -198,3 +200,21 @@ def test_a_language_model_panel_is_asked_through_the_engine_and_says_what_it_is(
     assert (found.votes["answer"] == found.votes["right"]).all()
     with pytest.raises(ValueError, match="4 personas for 3 slots"):
         panel.ask_panel(study, ["x"] * 4, settings)
+
+
+def test_the_command_asks_a_model_on_disk_as_a_panel(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "CALLS", tmp_path / "calls")
+    study, key = make_pairs()
+    write_instruments(study, key, tmp_path / "study")
+    fields = {"model": write_tiny_causal(tmp_path / "tiny"), "store": "p", "temperature": 1.0, "max_tokens": 2}
+    fields |= {"labels": "mixed", "texts_per_conversation": 1, "asks_per_text": 1, "batch_size": 4}
+    (tmp_path / "llm.yaml").write_text(json.dumps(fields | {"device": "cpu", "dtype": "float32"}))
+    (tmp_path / "personas.txt").write_text("a retired teacher\na nurse\n")
+    names = {"--llm": "llm.yaml", "--personas": "personas.txt", "--file": "panel.json"}
+    told = ["crowd", "panel", str(tmp_path / "study")]
+    told += [str(part) for name, file in names.items() for part in (name, tmp_path / file)]
+    assert cli.main([*told, "--backend", "local"]) == 0
+    assert "14 answers of 2 language-model personas (not people)" in capsys.readouterr().out
+    sittings = json.loads((tmp_path / "panel.json").read_text())
+    assert [sitting["persona"] for sitting in sittings] == ["a retired teacher", "a nurse"]
+    assert cli.main(told) == 2 and "Llm: " in capsys.readouterr().err  # the fields are not those of a server

@@ -68,7 +68,7 @@ def test_an_error_is_logged_by_its_type_alone(calls):
 
 def make_outcome(answers, n_new):
     request = CONVERSATIONS[0].requests[0]
-    return Outcome(request, "c", answers, n_new, ((request, answers[-1].text),))
+    return Outcome(request, "c", answers, n_new, ((request, answers[-1].text),), "A prompt.")
 
 
 def test_money_is_projected_from_what_is_done(tmp_path):

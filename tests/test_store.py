@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from synthlib.backends import Llm
 from synthlib.batches import list_batches, name_file, note_batch
-from synthlib.calls import Answer, Question
+from synthlib.calls import Answer, Question, make_question
 from synthlib.store import Store
 
 ANSWER = Answer("Hi\x00 \U0001f600", "text", "stop", 12, 3, 0.25, 0.5, "m-1", "2026-01-01T00:00:00+00:00", '{"a": 1}')
@@ -23,6 +24,19 @@ def fill(store, *replicates):
     for replicate in replicates:
         assert store.reserve(ask(replicate), **FREE) is None
         store.record(ask(replicate).key, ANSWER)
+
+
+def test_a_key_is_the_same_for_ever():
+    asked = {"store": "s", "model": "m", "base_url": None, "temperature": 0.7, "max_tokens": 50, "labels": "mixed"}
+    asked |= {"texts_per_conversation": 1, "asks_per_text": 1, "concurrency": 1, "timeout_seconds": 1.0}
+    limits = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "max_usd", "max_calls"))
+    messages = [{"role": "system", "content": 'Ünïcode "quoted"\n\U0001f600'}, {"role": "user", "content": "Hi"}]
+    question = make_question(Llm(**asked, **limits), messages, model="m", replicate="1/sms_spam/zero_shot/ham/1/1")
+    assert question.text == (
+        r'{"max_tokens":50,"messages":[{"content":"\u00dcn\u00efcode \"quoted\"\n\ud83d\ude00","role":"system"},'
+        r'{"content":"Hi","role":"user"}],"model":"m","replicate":"1/sms_spam/zero_shot/ham/1/1","temperature":0.7}'
+    )
+    assert question.key == "9a7ad971a7b6a2a4e06b64081799cce47138ed856296779f85d543c4fbf1824d"  # stores hold such keys
 
 
 @pytest.fixture

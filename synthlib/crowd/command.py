@@ -38,7 +38,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     studio.add_argument("--file", type=Path, help="where the export goes")
     panel = steps.add_parser("panel", help="ask a language model as personas; its votes are never called people's")
     panel.add_argument("folder", type=Path, help="the study's")
-    panel.add_argument("--llm", type=Path, required=True, help="yaml with the fields of llm in 02_generate")
+    panel.add_argument("--backend", choices=["openai", "local"], default="openai", help="a server, or a model here")
+    panel.add_argument("--llm", type=Path, required=True, help="yaml with the fields of llm for it, as in 02_generate")
     panel.add_argument("--personas", type=Path, required=True, help="text file, one persona a line")
     panel.add_argument("--file", type=Path, required=True, help="where the answers go, for `crowd collect`")
 
@@ -205,12 +206,12 @@ def _ask_panel(options: argparse.Namespace) -> str:
     import yaml
 
     from synthlib import params
-    from synthlib.backends import Llm
+    from synthlib.backends import MODELS
     from synthlib.crowd.panel import ask_panel
     from synthlib.crowd.study import read_study
     from synthlib.crowd.tables import read_text
 
-    llm = params.check(Llm, yaml.safe_load(read_text(options.llm)) or {})
+    llm = params.check(MODELS[options.backend], yaml.safe_load(read_text(options.llm)) or {})
     personas = [line.strip() for line in read_text(options.personas).splitlines() if line.strip()]
     sittings = ask_panel(read_study(options.folder), personas, llm)
     options.file.write_text(json.dumps(sittings, indent=1, ensure_ascii=False), encoding="utf-8")
