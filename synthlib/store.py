@@ -29,8 +29,8 @@ from synthlib.schema import connect
 
 Limit = Literal["max_usd", "max_calls"]
 _COLUMNS = ", ".join(ANSWER_FIELDS)
-# The writing thread waits for the interpreter's lock at every statement: an answer takes two. Where no call was reserved,
-# they set NULL, which the table refuses.
+# The writing thread waits for the interpreter's lock at every statement, so an answer takes but two. Where nothing was
+# reserved, they set NULL, which the table refuses.
 _RESERVED = "(SELECT reserved_usd FROM calls WHERE key = :key AND state = 'sent')"
 _RELEASE = f"reserved_usd = max(0, reserved_usd - {_RESERVED})"
 
