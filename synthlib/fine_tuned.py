@@ -219,6 +219,23 @@ def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, conf
     return both
 
 
+def average_conclusions(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
+    """Return the mean over tasks of the differences between sources, under each encoder.
+
+    Returns
+    -------
+    averages : DataFrame
+        classifier, first, second, f1, f1_low, f1_high, accuracy, accuracy_low, accuracy_high (fractions); the interval
+        holds the tasks fixed.
+    """
+    return pd.concat(
+        average_contrast(
+            {task: kinds[kind] for task, kinds in scores.items()}, CONTRASTS, confidence=confidence
+        ).assign(classifier=kind)
+        for kind in (FROZEN, FINE_TUNED)
+    )
+
+
 def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[str]:
     """Return in sentences which conclusions of the frozen run change.
 

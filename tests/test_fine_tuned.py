@@ -93,6 +93,14 @@ def test_gains_are_paired_and_averaged(scores):
     assert low < 0 < high
 
 
+def test_differences_are_averaged_under_each_encoder(scores):
+    averages = fine_tuned.average_conclusions(scores, confidence=0.95).set_index(["classifier", "first", "second"])
+    of = scores["imdb"]["fine_tuned"]
+    row = averages.loc[("fine_tuned", "few_shot", "zero_shot")]
+    assert row["f1"] == pytest.approx(of["few_shot"].f1 - of["zero_shot"].f1) and row["f1_low"] > 0
+    assert averages.loc[("frozen", "few_shot", "zero_shot"), "f1_low"] < 0
+
+
 def test_a_source_that_one_kind_lacks_is_not_averaged(scores):
     means = fine_tuned.tabulate_kinds(scores)
     assert means.index.tolist() == ["real"]
