@@ -125,8 +125,8 @@ def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
     released = conclusions["task"].nunique()
     which = "all" if released == n_tasks else f"{released} of the {n_tasks}"
     return [
-        f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), real "
-        f"rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. Of "
+        f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), "
+        f"real rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. Of "
         f"{len(conclusions)} differences between sources {changes.get('same', 0)} keep their sign and firmness and "
         f"{changes.get('reversed', 0)} turn round."
     ]
