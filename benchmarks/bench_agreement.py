@@ -1,7 +1,7 @@
 """Bootstrap of Krippendorff's alpha: one matrix product against one call of krippendorff.alpha a resample.
 
-Run ``python benchmarks/bench_agreement.py``. Both draw their resamples, of 1,400 texts with 5 votes each, in the same
-process; they take turns, and the median of the turns is printed.
+Run ``python benchmarks/bench_agreement.py``. Both draw their resamples, of 200 and of 1,400 texts with 5 votes each, in
+the same process; they take turns, and the median of the turns is printed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import pandas as pd
 
 from synthlib import agreement
 
-N_TEXTS, N_VOTES, N_LABELS, N_RESAMPLES, TURNS = 1400, 5, 4, 2000, 5
+N_TEXTS = (200, 1400)  # of a task of the study; of all tasks of a large one
+N_VOTES, N_LABELS, N_RESAMPLES, TURNS = 5, 4, 2000, 5
 
 
-def make_votes(rng: np.random.Generator) -> np.ndarray:
-    preferred = rng.integers(N_LABELS, size=(N_TEXTS, 1))
-    labels = np.where(rng.random((N_TEXTS, N_VOTES)) < 0.8, preferred, rng.integers(N_LABELS, size=(N_TEXTS, N_VOTES)))
+def make_votes(n_texts: int, rng: np.random.Generator) -> np.ndarray:
+    preferred = rng.integers(N_LABELS, size=(n_texts, 1))
+    labels = np.where(rng.random((n_texts, N_VOTES)) < 0.8, preferred, rng.integers(N_LABELS, size=(n_texts, N_VOTES)))
     return (labels[:, :, None] == np.arange(N_LABELS)).sum(axis=1)
 
 
@@ -36,8 +37,8 @@ def call_ours(counts: np.ndarray, seed: int) -> np.ndarray:
     return agreement.bootstrap_agreement(counts, n_resamples=N_RESAMPLES, rng=np.random.default_rng(seed))[1]
 
 
-def main() -> None:
-    counts = make_votes(np.random.default_rng(0))
+def measure(n_texts: int) -> list[dict]:
+    counts = make_votes(n_texts, np.random.default_rng(0))
     methods = {"krippendorff.alpha, one call a resample": call_krippendorff, "bootstrap_agreement": call_ours}
     seconds, draws = {name: [] for name in methods}, {}
     for turn in range(TURNS):
@@ -47,8 +48,9 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     slowest = max(medians.values())
-    rows = [
+    return [
         {
+            "texts": n_texts,
             "method": name,
             "seconds": medians[name],
             "ratio": slowest / medians[name],
@@ -58,7 +60,11 @@ def main() -> None:
         for name in methods
         for low, high in [np.quantile(draws[name], [0.025, 0.975])]
     ]
-    print(f"{N_RESAMPLES} resamples, {N_TEXTS} texts x {N_VOTES} votes, {N_LABELS} labels; median of {TURNS} turns")
+
+
+def main() -> None:
+    rows = [row for n_texts in N_TEXTS for row in measure(n_texts)]
+    print(f"{N_RESAMPLES} resamples, {N_VOTES} votes a text, {N_LABELS} labels; median of {TURNS} turns")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}")
     print(pd.DataFrame(rows).round(4).to_string(index=False))
 

@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
+    released.add_argument(
+        "--only", metavar="STAGE", help="this stage's tables alone, no notebook: fine-tuned ones, say"
+    )
     estimate = commands.add_parser("estimate", help="what the texts of a profile would cost; nothing is asked")
     estimate.add_argument("profile", type=Path)
     _add_generate(commands)
@@ -48,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         from synthlib.runner.release import release
 
         try:
-            names = release(options.profile)
-            if options.profile.stem == RELEASED.name:
+            names = release(options.profile, only=options.only)
+            if options.profile.stem == RELEASED.name and not options.only:
                 README.write_text(render(), encoding="utf-8")
         except (ValueError, FileNotFoundError) as error:
             print(f"error: {error}", file=sys.stderr)

@@ -54,6 +54,16 @@ def read_released(tasks: list[str], folder: Path = FOLDER) -> dict[str, pd.DataF
     return released
 
 
+def read_history(task: str, folder: Path = FOLDER) -> pd.DataFrame | None:
+    """Return how the released fine-tuned classifiers of a task learned: run, step, watched_f1, source, experiment ...
+
+    None where nothing is released of the task, or its classifiers were not watched.
+    """
+    path = folder / task / "history.parquet"
+    history = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    return history if "watched_f1" in history else None
+
+
 def find_kind(predictions: Mapping[str, pd.DataFrame]) -> str:
     """Return the kind of the classifiers of a run: frozen where its tables do not say.
 
@@ -118,6 +128,22 @@ def _score_task(
                 gold, predicted, n_labels=len(number), resampling=Resampling(rows, seeds)
             )
     return found
+
+
+def tabulate_task(kinds: Mapping[str, dict[str, Scores]], *, confidence: float) -> pd.DataFrame:
+    """Return Macro-F1 of one task (fractions, with intervals) by kind of classifier and source.
+
+    Returns
+    -------
+    by_kind : DataFrame
+        classifier, source, f1, f1_low, f1_high.
+    """
+    rows = []
+    for kind, sources in kinds.items():
+        for source, score in sources.items():
+            low, high = metrics.interval(score.f1_draws, confidence=confidence)
+            rows.append({"classifier": kind, "source": source, "f1": score.f1, "f1_low": low, "f1_high": high})
+    return pd.DataFrame(rows)
 
 
 def tabulate_kinds(scores: ScoresByKind) -> pd.DataFrame:
@@ -193,6 +219,23 @@ def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, conf
     return both
 
 
+def average_conclusions(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
+    """Return the mean over tasks of the differences between sources, under each encoder.
+
+    Returns
+    -------
+    averages : DataFrame
+        classifier, first, second, f1, f1_low, f1_high, accuracy, accuracy_low, accuracy_high (fractions); the interval
+        holds the tasks fixed.
+    """
+    return pd.concat(
+        average_contrast(
+            {task: kinds[kind] for task, kinds in scores.items()}, CONTRASTS, confidence=confidence
+        ).assign(classifier=kind)
+        for kind in (FROZEN, FINE_TUNED)
+    )
+
+
 def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[str]:
     """Return in sentences which conclusions of the frozen run change.
 
@@ -223,3 +266,44 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
         said.append("Spearman's rho of the gap with subjectivity is undefined on so few tasks.")
     same = int((conclusions["change"] == "same").sum())
     return [*said, f"Fine-tuning leaves {same} of {len(conclusions)} differences as they were, firm or not."]
+
+
+def stack_trends(slopes: Mapping[str, pd.DataFrame], doubt: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what 07 measures on single texts, of several kinds of classifiers, on the sets that all of them saw.
+
+    Parameters
+    ----------
+    slopes, doubt : mapping of str to DataFrame
+        By kind of classifier; title, votes_of, source and, with intervals, slope of the one and auc of the other
+        (:func:`synthlib.instances.study_sets`).
+
+    Returns
+    -------
+    trends : DataFrame
+        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; undefined values are NaN.
+    """
+    by = ["title", "votes_of", "source"]
+    frames = []
+    for measure, tables in (("slope", slopes), ("auc", doubt)):
+        names = {measure: "value", f"{measure}_low": "low", f"{measure}_high": "high"}
+        common = set.intersection(*(set(table[by].itertuples(index=False, name=None)) for table in tables.values()))
+        for kind, table in tables.items():
+            kept = [row in common for row in table[by].itertuples(index=False, name=None)]
+            part = table.loc[kept, [*by, *names]].rename(columns=names)
+            frames.append(part.assign(classifier=kind, measure=measure))
+    return pd.concat(frames, ignore_index=True)
+
+
+def say_trends(trends: pd.DataFrame, source: str) -> str:
+    """Return in a sentence whether fine-tuning changes what single texts show, for one training source."""
+    meanings = {
+        "slope": (0.0, "accuracy surely rises with agreement"),
+        "auc": (0.5, "doubt surely finds disputed texts"),
+    }
+    said = []
+    for measure, (chance, meaning) in meanings.items():
+        rows = trends[(trends["measure"] == measure) & (trends["source"] == source) & trends["value"].notna()]
+        of_kind = {kind: rows[rows["classifier"] == kind] for kind in (FROZEN, FINE_TUNED)}
+        counts = [f"{(part['low'] > chance).sum()} of {len(part)} {NAMES[kind]}" for kind, part in of_kind.items()]
+        said.append(f"{meaning} on {' and '.join(counts)}")
+    return "; ".join(said) + "."

@@ -27,7 +27,7 @@ from synthlib.targets import as_probabilities, check_runs, hold_out
 from synthlib.tokens import STEP, Tokens, draw_batches, tokenize
 from synthlib.train import Run
 
-PREDICTION_BATCH = {"cpu": 64, "cuda": 512}
+PREDICTION_BATCH = {"cpu": 32, "cuda": 512}  # texts; more fall out of a processor's cache where they are long
 
 
 def fit_predict_texts(

@@ -6,11 +6,12 @@ import pytest
 
 from synthlib import fine_tuned, params, paths
 from synthlib.metrics import macro_f1
-from synthlib.plots import comparison
-from synthlib.runner import keys
+from synthlib.plots import comparison, gamma, training
+from synthlib.runner import keys, profiles
 from synthlib.tasks import load_tasks
 
 TASKS = load_tasks(["imdb", "tweet_irony"])
+PROFILES = ("companion", "finetuned")
 RIGHT = {"real": 0.9, "zero_shot": 0.6, "few_shot": 0.6}
 
 
@@ -92,6 +93,14 @@ def test_gains_are_paired_and_averaged(scores):
     assert low < 0 < high
 
 
+def test_differences_are_averaged_under_each_encoder(scores):
+    averages = fine_tuned.average_conclusions(scores, confidence=0.95).set_index(["classifier", "first", "second"])
+    of = scores["imdb"]["fine_tuned"]
+    row = averages.loc[("fine_tuned", "few_shot", "zero_shot")]
+    assert row["f1"] == pytest.approx(of["few_shot"].f1 - of["zero_shot"].f1) and row["f1_low"] > 0
+    assert averages.loc[("frozen", "few_shot", "zero_shot"), "f1_low"] < 0
+
+
 def test_a_source_that_one_kind_lacks_is_not_averaged(scores):
     means = fine_tuned.tabulate_kinds(scores)
     assert means.index.tolist() == ["real"]
@@ -151,9 +160,63 @@ def test_other_texts_or_missing_predictions_are_refused(released):
         fine_tuned.score_kinds(gap, keep, TASKS, n_resamples=100, rng=np.random.default_rng(0))
 
 
+@pytest.mark.usefixtures("project_style")
+def test_one_task_has_a_row_a_kind_and_source_with_its_interval(scores):
+    by_kind = fine_tuned.tabulate_task(scores["imdb"], confidence=0.95).set_index(["classifier", "source"])
+    assert len(by_kind) == 8  # three sources under two encoders, one under each baseline
+    assert by_kind.loc[("fine_tuned", "few_shot"), "f1"] == scores["imdb"]["fine_tuned"]["few_shot"].f1
+    assert (by_kind["f1_low"] < by_kind["f1"]).all() and (by_kind["f1"] < by_kind["f1_high"]).all()
+    figure = training.plot_kinds(by_kind.reset_index())
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:2] == ["frozen encoder", "fine-tuned"]
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [3, 3, 1, 1]
+
+
+def test_a_history_that_was_not_watched_is_none(tmp_path):
+    assert fine_tuned.read_history("imdb", tmp_path) is None
+    (tmp_path / "imdb").mkdir()
+    history = pd.DataFrame({"run": [0, 0], "step": [0, 1], "loss": [0.7, 0.6]})
+    history.to_parquet(tmp_path / "imdb" / "history.parquet")
+    assert fine_tuned.read_history("imdb", tmp_path) is None
+    history.assign(watched_f1=[np.nan, 0.5]).to_parquet(tmp_path / "imdb" / "history.parquet")
+    assert fine_tuned.read_history("imdb", tmp_path)["watched_f1"].max() == 0.5
+
+
+@pytest.mark.usefixtures("project_style")
+def test_trends_are_stacked_on_the_sets_that_both_kinds_saw():
+    sets = pd.DataFrame(
+        {"title": ["Film", "Film", "Jokes"], "votes_of": "panel", "source": ["real", "zero_shot", "zero_shot"]}
+    )
+    slopes = sets.assign(slope=[0.1, 0.2, 0.3], slope_low=[0.0, 0.1, 0.1], slope_high=0.9)
+    doubt = sets.assign(auc=[0.7, np.nan, 0.8], auc_low=[0.6, np.nan, 0.7], auc_high=0.9)
+    tuned = sets["title"] == "Film"
+    trends = fine_tuned.stack_trends(
+        {"frozen": slopes, "fine_tuned": slopes[tuned].assign(slope_low=-0.1)},
+        {"frozen": doubt, "fine_tuned": doubt[tuned]},
+    )
+    assert len(trends) == 8 and set(trends["title"]) == {"Film"}
+    said = fine_tuned.say_trends(trends, "zero_shot")
+    assert said.startswith("accuracy surely rises with agreement on 1 of 1 frozen and 0 of 1 fine-tuned; ")
+    assert said.endswith("disputed texts on 0 of 0 frozen and 0 of 0 fine-tuned.")
+    figure = gamma.kinds_of_classifiers(trends)
+    assert [ax.get_title() for ax in figure.axes] == ["real", "zero-shot"] * 2
+
+
 def test_released_results_are_part_of_the_key_once_they_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    stage = params.STAGES["task_comparison"]
-    assert keys.data_folders(stage) == []
-    (tmp_path / "results" / "finetuned" / "train").mkdir(parents=True)
-    assert keys.data_folders(stage) == ["results/finetuned/train"]
+    cells = {name: profiles.expand(profiles.load_profile(paths.PARAMS / f"{name}.yaml")) for name in PROFILES}
+    comparison, frozen, tuned = (
+        next(cell.params for cell in cells[name] if cell.stage == stage)
+        for name, stage in (("companion", "task_comparison"), ("companion", "train"), ("finetuned", "train"))
+    )
+    assert keys.data_folders(params.STAGES["task_comparison"], comparison) == []
+    for task in ("imdb", "humor"):
+        (tmp_path / "results" / "finetuned" / "train" / task).mkdir(parents=True)
+        (tmp_path / "results" / "finetuned" / "train" / task / "predictions.parquet").write_text(task)
+    assert keys.data_folders(params.STAGES["task_comparison"], comparison) == ["results/finetuned/train"]
+    train = params.STAGES["train"]
+    assert keys.data_folders(train, frozen) == ["features", "results/finetuned/train"]
+    assert keys.data_folders(train, tuned) == ["features"]  # else every release would call for another run
+    files = keys.data_files(["results/finetuned/train"], ["imdb"])
+    assert [name for name in files if name.startswith("data/")] == [
+        "data/results/finetuned/train/imdb/predictions.parquet"
+    ]

@@ -22,10 +22,6 @@ def test_verdicts_in_words_follow_from_the_tables():
     assert averages.loc[("attributed", "zero_shot"), "f1_low"] < 0  # "drawn attributes do not"
     relation = results.read_table(comparison, "relation").set_index(["first", "second"]).loc[("real", "zero_shot")]
     assert relation["rho"] > 0 and relation["rho_low"] < 0 and relation["rho_p"] > 0.05  # "sign ... not firm"
-    gaps = results.read_table(comparison, "differences").query("first == 'real' and second == 'zero_shot'")
-    gaps = gaps.set_index("task")
-    for task in ("imdb", "sms_spam"):  # "gaps as large as irony"
-        assert gaps.loc[task, "f1_high"] > gaps.loc["tweet_irony", "f1"]
 
 
 def test_every_link_leads_to_a_file():

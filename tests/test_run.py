@@ -129,6 +129,15 @@ def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
     assert [cell["execution_count"] for cell in notebooks.code_cells(shown)] == [1, 2, 3]
     assert shown["cells"][-1]["outputs"][0]["text"][0].startswith("corpus/imdb sees")
     assert (root / "data" / "results" / "toy" / "corpus" / "humor" / "manifest.json").is_file()
+
+    # of one stage: its tables alone; those of others stay
+    before = (root / "notebooks" / "02_fit.ipynb").read_bytes()
+    (root / "data" / "results" / "toy" / "fit" / "humor" / "stale.parquet").write_bytes(b"")
+    names = release.release(root / "toy.yaml", only="fit")
+    assert "fit/humor/table.parquet" in names and {name.split("/")[0] for name in names} == {"fit"}
+    assert not (root / "data" / "results" / "toy" / "fit" / "humor" / "stale.parquet").exists()
+    assert (root / "data" / "results" / "toy" / "corpus" / "humor" / "manifest.json").is_file()
+    assert (root / "notebooks" / "02_fit.ipynb").read_bytes() == before
     (root / "data" / "votes" / "panel.csv").write_text("other")
     with pytest.raises(ValueError, match="not finished: side/all"):
         release.release(root / "toy.yaml")

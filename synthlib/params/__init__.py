@@ -76,17 +76,20 @@ class Stage:
         return "task" in self.model.model_fields
 
 
+FINE_TUNED = "results/finetuned/train"  # released predictions of params/finetuned.yaml
 STAGES: dict[str, Stage] = {
     "tasks": Stage("01_tasks", Tasks, (), ("features",)),
     "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
-    "train": Stage("03_train", Train, ("generate",), ("features",)),
+    "train": Stage("03_train", Train, ("generate",), ("features",), (FINE_TUNED,)),
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
-    "task_comparison": Stage(
-        "05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), ("results/finetuned/train",)
-    ),
+    "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), (FINE_TUNED,)),
     "diversity": Stage("06_diversity", Diversity, ("generate",), ("features",)),
     "instance_subjectivity": Stage(
-        "07_instance_subjectivity", InstanceSubjectivity, ("train", "task_subjectivity"), ("features", "votes")
+        "07_instance_subjectivity",
+        InstanceSubjectivity,
+        ("train", "task_subjectivity"),
+        ("features", "votes"),
+        (FINE_TUNED,),
     ),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),

@@ -56,6 +56,11 @@ class Params(BaseModel):
     inputs: dict[str, str]
     output: str
 
+    @property
+    def looks_at_released(self) -> bool:
+        """Whether the notebook reads released results of another profile, where there are some."""
+        return True
+
     @classmethod
     def from_cell(cls, namespace: Mapping[str, Any]) -> Self:
         """Return the parameters found in a notebook's namespace, checked.

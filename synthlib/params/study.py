@@ -156,6 +156,11 @@ class Train(Params):
     confidence: Share
     device: str
 
+    @property
+    def looks_at_released(self) -> bool:
+        """Only a frozen run: a fine-tuned one is what is released, and would wait for itself."""
+        return not self.fine_tuning
+
     @model_validator(mode="after")
     def _source_has_what_is_asked(self) -> Self:
         if self.fine_tuning and self.source == "features":

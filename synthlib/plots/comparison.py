@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES
+from synthlib.plots.style import CLASSIFIER_LOOKS, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES
 
 _BREAKS = {"zero_shot+attributed": "zero-shot +\nattributed", "pool+few_shot": "pool +\nfew-shot"}
 
@@ -139,12 +139,12 @@ def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> 
         Those to draw; one that no task has stays an empty panel.
     """
     tasks = list(conclusions["task"].unique())[::-1]
-    looks = {"frozen": ("#7f7f7f", "o", 0.15, "frozen encoder"), "fine_tuned": ("#0072b2", "s", -0.15, "fine-tuned")}
     size = (PAGE_WIDTH, 0.26 * len(tasks) + 0.9)
     fig, axes = plt.subplots(1, len(pairs), figsize=size, sharey=True, sharex=True, squeeze=False)
     for ax, (first, second) in zip(axes[0], pairs, strict=True):
         rows = conclusions[(conclusions["first"] == first) & (conclusions["second"] == second)]
-        for kind, (color, marker, offset, name) in looks.items():
+        for kind, offset in (("frozen", 0.15), ("fine_tuned", -0.15)):
+            color, marker, name = CLASSIFIER_LOOKS[kind]
             y = [tasks.index(task) + offset for task in rows["task"]]
             ax.hlines(y, 100 * rows[f"f1_low_{kind}"], 100 * rows[f"f1_high_{kind}"], color=color, lw=1.4)
             ax.plot(100 * rows[f"f1_{kind}"], y, marker, color=color, label=name)

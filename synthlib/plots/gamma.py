@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import CLASSIFIER_LOOKS, COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
 from synthlib.plots.table import format_estimates, table
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -154,6 +154,35 @@ def uncertainty(found: pd.DataFrame) -> Figure:
         xlabel="AUC of uncertainty (dashed: chance)\npanel: language-model personas, not people",
     )
     _add_legend(figure, ax)
+    return figure
+
+
+def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
+    """Return slopes of accuracy over gamma and AUC of uncertainty, frozen beside fine-tuned; a panel each and source.
+
+    Parameters
+    ----------
+    trends : DataFrame
+        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; undefined ones are not
+        drawn.
+    """
+    names = trends["title"] + ", " + trends["votes_of"]
+    titles, panels = list(names.unique()), list(trends.groupby(["measure", "source"], sort=False).groups)
+    size = (PAGE_WIDTH, 0.3 * len(titles) + 1.0)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (measure, source) in zip(axes[0], panels, strict=True):
+        for kind, offset in (("frozen", -0.17), ("fine_tuned", 0.17)):
+            color, marker, name = CLASSIFIER_LOOKS[kind]
+            chosen = (trends["measure"] == measure) & (trends["source"] == source) & (trends["classifier"] == kind)
+            rows = trends[chosen]
+            y = [titles.index(title) + offset for title in names[chosen]]
+            ax.hlines(y, rows["low"], rows["high"], color=color, lw=1.2)
+            ax.plot(rows["value"], y, marker, color=color, markersize=3, label=name)
+        ax.axvline(0.0 if measure == "slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
+        of_what = "accuracy per unit of γ" if measure == "slope" else "AUC of uncertainty"
+        ax.set(title=SOURCE_NAMES[source], xlabel=of_what, ylim=(len(titles) - 0.5, -0.5))
+    axes[0, 0].set_yticks(range(len(titles)), titles)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 

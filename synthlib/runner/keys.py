@@ -59,7 +59,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
-    files = data_files(data_folders(stage), tasks)
+    files = data_files(data_folders(stage, params), tasks)
     if "models" in stage.model.model_fields:
         files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
     parts = {
@@ -120,9 +120,10 @@ def _module_files(module: str) -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
-def data_folders(stage: Stage) -> list[str]:
-    """Return the folders of data/ that decide a stage's key: those it needs, and the optional ones that are there."""
-    return [*stage.data, *(name for name in stage.optional if (paths.DATA / name).is_dir())]
+def data_folders(stage: Stage, params: Params) -> list[str]:
+    """Return the folders of data/ that decide a key: those its stage needs, and optional ones that it looks at."""
+    found = [name for name in stage.optional if (paths.DATA / name).is_dir()] if params.looks_at_released else []
+    return [*stage.data, *found]
 
 
 def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
@@ -140,7 +141,8 @@ def data_files(folders: Iterable[str], tasks: list[str]) -> dict[str, Path]:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} does not exist; restore it: git checkout -- data/{name}")
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            if path.suffix != ".md" and path.name != "index.json" and path.stem not in others:
+            about = {path.stem, *path.relative_to(folder).parts}
+            if path.suffix != ".md" and path.name != "index.json" and others.isdisjoint(about):
                 files[f"data/{name}/{path.relative_to(folder).as_posix()}"] = path
     own, shipped = own_files(), paths.PARAMS / "tasks"
     files |= {f"params/tasks/{task}.yaml": own.get(task, shipped / f"{task}.yaml") for task in tasks}

@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from synthlib.compare import say_points
+from synthlib.fine_tuned import FINE_TUNED, FOLDER, FROZEN
 from synthlib.params import STAGES
 from synthlib.paths import ROOT
 from synthlib.results import RELEASED, read_table
+from synthlib.tasks import load_tasks
 
 README = ROOT / "README.md"
 #: What each figure shows; figures of the released run without a line here fail the test of the README.
@@ -27,6 +29,8 @@ CAPTIONS = {
     "03_sources": "Macro-F1 by training source, one task",
     "03_confusions": "which labels are mistaken for which",
     "03_convergence": "how training converges, by source",
+    "03_convergence_fine_tuned": "the same, fine-tuned",
+    "03_fine_tuned": "Macro-F1 by training source, frozen and fine-tuned",
     "03_learning_curves": "Macro-F1 against texts a label",
     "03_mixing_curves": "real texts added to synthetic ones",
     "04_subjectivity_graph": "levels of subjectivity (language-model panel)",
@@ -48,6 +52,7 @@ CAPTIONS = {
     "07_human_agreement": "the same with people's votes",
     "07_uncertainty": "does uncertainty find disputed texts?",
     "07_soft_labels": "probabilities against the distribution of people's votes",
+    "07_fine_tuned": "single texts, frozen and fine-tuned encoders side by side",
     "07_mixed_model": "subjectivity of task and text in one mixed model",
     "08_gap_and_moderators": "the gap against formality, length, style, labels and spread",
     "08_moderators": "which of these go with the gap",
@@ -89,11 +94,42 @@ def say_findings(folder: Path) -> str:
             "have the same size, so most of the gap is quality. Three real examples in the prompt win back "
             f"{said['few_shot', 'zero_shot']}; drawn attributes do not: {said['attributed', 'zero_shot']}.",
             "**The gap and the subjectivity of the task.** "
-            f"Spearman's rho is {rho}: the sign of the original finding, but ten tasks do not make it firm, and film "
-            "reviews and text messages, both least subjective, have gaps as large as irony.",
+            f"Spearman's rho is {rho}: the sign of the original finding, but ten tasks do not make it firm. "
+            f"{_say_exceptions(gaps)}",
             f"**Single texts.** {_say_instances(slopes)}",
+            *_say_fine_tuned(comparison, len(gaps)),
         ]
     )
+
+
+def _say_exceptions(gaps: pd.DataFrame) -> str:
+    subjective = gaps.loc[gaps["group"] == "most_subjective", "f1"].median()
+    rows = gaps[(gaps["group"] == "least_subjective") & (gaps["f1"] >= subjective)]
+    titles = [task.title for task in load_tasks(list(rows["task"])).values()] if len(rows) else []
+    return (
+        f"Of the {(gaps['group'] == 'least_subjective').sum()} tasks that the study calls least subjective, "
+        f"{len(titles)} ({', '.join(titles) or 'none'}) have a gap above the median of the most subjective."
+    )
+
+
+def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
+    if not (comparison / "fine_tuned_averages.parquet").is_file():
+        return []
+    averages = read_table(comparison, "fine_tuned_averages").set_index(["first", "second", "classifier"])
+    conclusions = read_table(comparison, "fine_tuned_conclusions")
+    gap = {
+        kind: say_points(averages.loc[("real", "zero_shot", kind)], "f1", signed=True) for kind in (FROZEN, FINE_TUNED)
+    }
+    how = json.loads(next(FOLDER.glob("*/manifest.json")).read_text())["parameters"]
+    changes = conclusions["change"].value_counts()
+    released = conclusions["task"].nunique()
+    which = "all" if released == n_tasks else f"{released} of the {n_tasks}"
+    return [
+        f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), "
+        f"real rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. Of "
+        f"{len(conclusions)} differences between sources {changes.get('same', 0)} keep their sign and firmness and "
+        f"{changes.get('reversed', 0)} turn round."
+    ]
 
 
 def _say_instances(slopes: pd.DataFrame) -> str:

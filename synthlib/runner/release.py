@@ -44,8 +44,13 @@ def publish_figures(jobs: dict[str, Job], *, shown_task: str) -> list[str]:
     return sorted([*changed, *(old.keys() - found.keys())])
 
 
-def release(profile_path: Path) -> list[str]:
+def release(profile_path: Path, *, only: str | None = None) -> list[str]:
     """Write the outputs of a finished run to notebooks/ and its tables to data/results/<profile>; return their names.
+
+    Parameters
+    ----------
+    only : str, optional
+        A stage: its tables alone are released, and no notebook. For a profile that is set beside the released one.
 
     Raises
     ------
@@ -54,15 +59,18 @@ def release(profile_path: Path) -> list[str]:
         outputs is too large, shows an error, or names a path of this machine. Nothing has been written.
     """
     profile = load_profile(profile_path)
-    jobs = plan(profile)
+    jobs = plan(profile, only=only)
     missing = [name for name, job in jobs.items() if not is_finished(job)]
     if missing:
-        raise ValueError(f"not finished: {', '.join(missing)}; first: python -m synthlib.run {profile_path}")
+        again = f"python -m synthlib.run {profile_path}{f' --only {only}' if only else ''}"
+        raise ValueError(f"not finished: {', '.join(missing)}; first: {again}")
+    tables = paths.DATA / "results" / profile.name
+    if only is not None:
+        return copy_tables([job for job in jobs.values() if job.stage == only], tables, stages=[only])
     shown = {job.notebook: with_outputs(job, profile.name) for job in shown_jobs(jobs, profile.shown_task)}
     for path, notebook in shown.items():
         notebooks.write_notebook(notebook, path)
-    tables = copy_tables(jobs.values(), paths.DATA / "results" / profile.name)
-    return [*(path.name for path in shown), *tables]
+    return [*(path.name for path in shown), *copy_tables(jobs.values(), tables, stages=params.STAGES)]
 
 
 def with_outputs(job: Job, profile: str) -> dict[str, Any]:
@@ -133,14 +141,14 @@ def find_machine_path(cell: dict[str, Any]) -> str | None:
     return None
 
 
-def copy_tables(jobs: Iterable[Job], folder: Path) -> list[str]:
-    """Replace ``folder`` by the tables and manifests of all jobs, by stage and cell; return the names copied.
+def copy_tables(jobs: Iterable[Job], folder: Path, *, stages: Iterable[str]) -> list[str]:
+    """Replace the folders of ``stages`` by the tables and manifests of all jobs, by stage and cell; return the names.
 
     Left out are corpora (their texts are in data/corpora) and tables over 2 MB that are not predictions. Files that
     stand beside the stages' folders stay.
     """
     names = []
-    for stage in params.STAGES:
+    for stage in stages:
         shutil.rmtree(folder / stage, ignore_errors=True)
     for job in jobs:
         target = folder / job.stage / job.cell
