@@ -44,7 +44,7 @@ class Corpus:
     rows : DataFrame
         As :func:`synthlib.generate.replay`, with the surface measures.
     ledger : DataFrame
-        As :func:`synthlib.ledger.count_outcomes`.
+        As :meth:`synthlib.ledger.Ledger.tabulate`.
     audited : DataFrame
         Columns :data:`synthlib.audit.COLUMNS`.
     learned : str

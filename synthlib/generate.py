@@ -29,7 +29,7 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
         As :func:`replay`. If it grew under scoring, ``corpus.attrs["curve"]`` says how: see
         :func:`synthlib.growth.grow`.
     ledger : DataFrame
-        As :func:`synthlib.ledger.count_outcomes`.
+        As :meth:`synthlib.ledger.Ledger.tabulate`.
 
     Raises
     ------

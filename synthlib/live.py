@@ -37,7 +37,7 @@ def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) 
     Returns
     -------
     corpus, ledger : DataFrame
-        As :func:`synthlib.generate.replay` and :func:`synthlib.ledger.count_outcomes`.
+        As :func:`synthlib.generate.replay` and :meth:`synthlib.ledger.Ledger.tabulate`.
 
     Raises
     ------
