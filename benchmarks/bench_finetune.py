@@ -37,11 +37,11 @@ import torch
 from trainer import BEST, Texts, fit_trainer, wait
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from synthlib.checkpoint import Checkpoint
 from synthlib.encode import PACKAGED, Encoder, load_encoder
 from synthlib.finetune import FineTuner, Settings, tokenize_checked, tqdm
 from synthlib.metrics import macro_f1
 from synthlib.train import Run
+from synthlib.training.checkpoint import Checkpoint
 
 CORPORA = Path(__file__).resolve().parent.parent / "data" / "corpora"
 TASKS = ("tweet_emotion", "imdb")

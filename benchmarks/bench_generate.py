@@ -38,9 +38,9 @@ N_STORED = 100_000
 
 def ask_with_engine(port: int, concurrency: int, n_calls: int, per_minute: int) -> tuple[float, float]:
     """Return seconds and processor seconds of so many calls, every answer stored before it counts."""
-    from synthlib.backends import Llm
+    from synthlib.asking.backends import Llm
+    from synthlib.asking.store import Store
     from synthlib.llm import Asker
-    from synthlib.store import Store
 
     limits = {"requests_per_minute": per_minute or None, "tokens_per_minute": None, "max_usd": None, "max_calls": None}
     asked = {"store": "b", "model": "m", "base_url": f"http://127.0.0.1:{port}/v1", "temperature": 1.0, **limits}
@@ -69,10 +69,11 @@ def ask_with_engine(port: int, concurrency: int, n_calls: int, per_minute: int) 
 
 def resume(n_calls: int) -> dict[str, float]:
     """Return the seconds of a run of so many calls, conversations of five turns, and of taking it up when finished."""
-    from synthlib import live, paths
-    from synthlib.backends import Llm
-    from synthlib.calls import Answer
-    from synthlib.conversations import Brief
+    from synthlib import paths
+    from synthlib.asking import live
+    from synthlib.asking.backends import Llm
+    from synthlib.asking.calls import Answer
+    from synthlib.asking.conversations import Brief
     from synthlib.llm import Asker
     from synthlib.tasks import load_task, load_wording
 

@@ -11,9 +11,9 @@ import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import set_seed
 
-from synthlib.classifier import Classifier
 from synthlib.encode import Encoder
 from synthlib.finetune import Settings
+from synthlib.training.classifier import Classifier
 
 BEST = {"bf16": True, "bf16_full_eval": False, "dataloader_pin_memory": True, "per_device_eval_batch_size": 128}
 BEST |= (

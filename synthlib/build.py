@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from synthlib import annotated, data, features, surface
+from synthlib import data, features, surface
 from synthlib.paths import DATA
 from synthlib.tasks import load_task, task_names
+from synthlib.votes import annotated
 
 
 def build_features(texts: Path, annotations: Path, *, encoder: str, device: str, only: Collection[str]) -> None:
@@ -24,8 +25,8 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str,
         Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw); not read
         where ``only`` names annotated sets.
     annotations : Path
-        Folder with ``annot_<set>/annotations.parquet`` for every set of :data:`synthlib.annotated.SETS`, or those in
-        ``only``.
+        Folder with ``annot_<set>/annotations.parquet`` for every set of :data:`synthlib.votes.annotated.SETS`, or
+        those in ``only``.
     only : collection of str
         Annotated sets to build; everything else stays as it is. Empty: everything is built.
 

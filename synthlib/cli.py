@@ -95,7 +95,7 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
 
 def _generate(options: argparse.Namespace) -> int:
     from synthlib import produce
-    from synthlib.asking import CallError
+    from synthlib.asking.patience import CallError
     from synthlib.prompts import clean
 
     given = {name: getattr(options, name) for name in ("n_per_label", "output", "yes")}
@@ -130,20 +130,20 @@ def _report(command: Callable[[argparse.Namespace], str], options: argparse.Name
 
 
 def _make_report(options: argparse.Namespace) -> str:
-    from synthlib.report_page import make_report
+    from synthlib.reporting.report_page import make_report
 
     page, notebook = make_report(options.votes, options.output, task=options.task)
     return f"{page}\n{notebook} (with its tables and figures)"
 
 
 def _estimate(options: argparse.Namespace) -> str:
-    from synthlib.estimate import estimate_profile
+    from synthlib.asking.estimate import estimate_profile
 
     return estimate_profile(options.profile)
 
 
 def _move_calls(options: argparse.Namespace) -> str:
-    from synthlib.store import Store
+    from synthlib.asking.store import Store
 
     path = paths.CALLS / f"{options.store}.sqlite"
     if options.action == "export" and not path.is_file():

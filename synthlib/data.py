@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from synthlib import annotated, hub, surface, vote_tables
+from synthlib import hub, surface
 from synthlib.paths import DATA
 from synthlib.tasks import Task, load_task, own_files, task_names
+from synthlib.votes import annotated, vote_tables
 
 SPLITS = hub.SPLITS
 
@@ -203,7 +204,7 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
     Raises
     ------
     ValueError
-        The file is unsound: see :mod:`synthlib.vote_tables`, whose messages name the lines.
+        The file is unsound: see :mod:`synthlib.votes.vote_tables`, whose messages name the lines.
     """
     path = Path(path or DATA / "votes" / "panel_pairs.csv")
     votes = vote_tables.read_votes(path, {"worker", "left", "right", "more_objective", "check_passed"})

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from synthlib.corpus.shortcuts import find_best_mark
 from synthlib.diversity import normalise
 from synthlib.features import FeatureTable
-from synthlib.shortcuts import find_best_mark
 from synthlib.tasks import Task
 
 
@@ -85,7 +85,7 @@ def list_best_marks(tables: Mapping[str, FeatureTable], tasks: Mapping[str, Task
     -------
     marks : DataFrame
         task, label, mark (the rule in words), balanced accuracy (fraction; see
-        :func:`synthlib.shortcuts.find_best_mark`).
+        :func:`synthlib.corpus.shortcuts.find_best_mark`).
     """
     rows = []
     for name, table in tables.items():

@@ -18,10 +18,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthlib import annotated, data, surface
+from synthlib import data, surface
 from synthlib.params import SHIPPED_ROWS
 from synthlib.paths import DATA, RESULTS
 from synthlib.tasks import Task, load_task
+from synthlib.votes import annotated
 
 FOLDER = DATA / "features"
 N_VALIDATION, N_TEST = 500, 1000
@@ -133,7 +134,7 @@ def load_texts(name: str, source: str, *, n_train: int = SHIPPED_ROWS) -> pd.Dat
 def extra_test_sets(task: str, source: str, rows: pd.DataFrame) -> list[str]:
     """Return the sets on which a task's classifiers can be tested besides its own test rows.
 
-    Raw irony tweets, and sets with people's votes (:mod:`synthlib.annotated`): with texts, those at hand.
+    Raw irony tweets, and sets with people's votes (:mod:`synthlib.votes.annotated`): with texts, those at hand.
 
     Parameters
     ----------

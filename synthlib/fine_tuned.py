@@ -275,7 +275,7 @@ def stack_trends(slopes: Mapping[str, pd.DataFrame], doubt: Mapping[str, pd.Data
     ----------
     slopes, doubt : mapping of str to DataFrame
         By kind of classifier; title, votes_of, source and, with intervals, slope of the one and auc of the other
-        (:func:`synthlib.instances.study_sets`).
+        (:func:`synthlib.votes.instances.study_sets`).
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 The classifier is the study's (Li et al. 2023, section 4): the encoder's last-layer representation, one hidden layer,
 one output a label. Texts are tokenised once and stay on the device; batches hold texts of like length
-(:mod:`synthlib.tokens`); losses are read at the end of an epoch, so that the device never waits for Python.
+(:mod:`synthlib.training.tokens`); losses are read at the end of an epoch, so that the device never waits for Python.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from synthlib.checkpoint import Checkpoint, State, describe
-from synthlib.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
-from synthlib.dropout import use_fast_dropout
 from synthlib.encode import Encoder, load_encoder
 from synthlib.metrics import macro_f1
-from synthlib.steps import Settings, cross_entropy, learning_rate, make_step
-from synthlib.targets import as_probabilities, check_runs, hold_out
-from synthlib.tokens import STEP, Tokens, draw_batches, tokenize
 from synthlib.train import Run
+from synthlib.training.checkpoint import Checkpoint, State, describe
+from synthlib.training.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
+from synthlib.training.dropout import use_fast_dropout
+from synthlib.training.steps import Settings, cross_entropy, learning_rate, make_step
+from synthlib.training.targets import as_probabilities, check_runs, hold_out
+from synthlib.training.tokens import STEP, Tokens, draw_batches, tokenize
 
 PREDICTION_BATCH = {"cpu": 32, "cuda": 512}  # texts; more fall out of a processor's cache where they are long
 

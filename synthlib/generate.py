@@ -9,11 +9,11 @@ from functools import partial
 import pandas as pd
 
 from synthlib import data, features
-from synthlib.backends import MODELS
-from synthlib.compliance import find_rules
-from synthlib.conversations import Brief, with_outline
+from synthlib.asking.backends import MODELS
+from synthlib.asking.conversations import Brief, with_outline
+from synthlib.asking.ledger import count_replayed
+from synthlib.corpus.compliance import find_rules
 from synthlib.draws import draw_request
-from synthlib.ledger import count_replayed
 from synthlib.params import Generate
 from synthlib.prompts import Request, check_prompts, messages, render, render_outline
 from synthlib.settings import SHOWING_SETTINGS
@@ -29,18 +29,18 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
         As :func:`replay`. If it grew under scoring, ``corpus.attrs["curve"]`` says how: see
         :func:`synthlib.growth.grow`.
     ledger : DataFrame
-        As :meth:`synthlib.ledger.Ledger.tabulate`.
+        As :meth:`synthlib.asking.ledger.Ledger.tabulate`.
 
     Raises
     ------
     ValueError, CallError
-        See :func:`replay` and :func:`synthlib.live.ask`.
+        See :func:`replay` and :func:`synthlib.asking.live.ask`.
     """
     find_rules(task)  # a rule that does not exist shows before a model is asked
     if p.backend == "released":
         corpus = replay(task, p.settings, n_per_label=p.n_per_label, wording=wording)
         return corpus, count_replayed(corpus)
-    from synthlib import live  # imports openai or torch
+    from synthlib.asking import live  # imports openai or torch
 
     brief, llm = make_brief(task, p, wording=wording), MODELS[p.backend](**p.llm)
 
@@ -49,7 +49,8 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
 
     if not p.scoring:
         return ask(p.settings, p.n_per_label)
-    from synthlib import growth, progress  # imports torch
+    from synthlib import growth
+    from synthlib.asking import progress  # imports torch
 
     log = progress.find_log(llm.store, task.name)
     return growth.grow(ask, task, p, tell=partial(progress.tell_score, log, task.name, llm.model))

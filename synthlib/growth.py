@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthlib import audits, encode, features, ledger, metrics, train
-from synthlib.audit import mean_interval
+from synthlib import encode, features, metrics, train
+from synthlib.asking import ledger
+from synthlib.asking.ledger import say_usd
+from synthlib.corpus import audits
+from synthlib.corpus.audit import mean_interval
+from synthlib.corpus.markdown import table
 from synthlib.draws import stream_of
 from synthlib.features import FeatureTable
-from synthlib.ledger import say_usd
-from synthlib.markdown import table
 from synthlib.params import Generate
 from synthlib.scoring import Scoring
 from synthlib.tasks import Task
@@ -127,7 +129,7 @@ def grow(ask: Ask, task: Task, p: Generate, *, tell: Tell) -> tuple[pd.DataFrame
     Parameters
     ----------
     ask : callable
-        Takes settings and n_per_label, returns corpus and ledger as :func:`synthlib.live.ask`.
+        Takes settings and n_per_label, returns corpus and ledger as :func:`synthlib.asking.live.ask`.
     tell : callable
         Is given each line of the curve.
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 import openai
 import tenacity
 
-from synthlib.asking import Asking, BudgetError, CallError
-from synthlib.backends import Llm
-from synthlib.batches import list_batches
-from synthlib.calls import Answer, Question, make_answer, read_completion
-from synthlib.prices import bound_tokens, estimate_tokens, find_price
-from synthlib.provider import (
+from synthlib.asking.backends import Llm
+from synthlib.asking.batches import list_batches
+from synthlib.asking.calls import Answer, Question, make_answer, read_completion
+from synthlib.asking.patience import Asking, BudgetError, CallError
+from synthlib.asking.prices import bound_tokens, estimate_tokens, find_price
+from synthlib.asking.provider import (
     describe,
     describe_refusal,
     is_unconnected,
@@ -27,9 +27,9 @@ from synthlib.provider import (
     request_body,
     retry_after,
 )
-from synthlib.rate import Gate
-from synthlib.store import Store
-from synthlib.writer import spare_bytes
+from synthlib.asking.rate import Gate
+from synthlib.asking.store import Store
+from synthlib.asking.writer import spare_bytes
 
 __all__ = ["Asker", "BudgetError", "CallError"]
 

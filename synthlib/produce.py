@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from synthlib import paths
-from synthlib.estimate import estimate_cells
-from synthlib.ledger import describe_ledger
+from synthlib.asking.estimate import estimate_cells
+from synthlib.asking.ledger import describe_ledger
 from synthlib.params import Generate, check
 from synthlib.runner.profiles import expand, load_profile
 
@@ -82,7 +82,8 @@ def produce(p: Generate, folder: Path) -> str:
     ValueError, OSError, CallError
         See :func:`synthlib.generate.make_corpus`. The folder is written to when all texts are there.
     """
-    from synthlib import audits, card, features, generate, growth, results  # import torch
+    from synthlib import features, generate, growth, results  # import torch
+    from synthlib.corpus import audits, card
     from synthlib.tasks import load_task, load_wording
 
     task, wording = load_task(p.task), load_wording()

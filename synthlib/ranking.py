@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from synthlib.bradley_terry import fit_many
+from synthlib.votes.bradley_terry import fit_many
 
 
 def keep_attentive(votes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

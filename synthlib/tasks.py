@@ -124,8 +124,8 @@ class Task(BaseModel):
     """One classification task.
 
     ``group`` is the study's: least or most subjective. ``words`` is the range from which a request draws its length.
-    ``rules`` names for an attribute value the rule of :mod:`synthlib.compliance` by which texts are checked for it, or
-    is one; values without a rule are not checked.
+    ``rules`` names for an attribute value the rule of :mod:`synthlib.corpus.compliance` by which texts are checked for
+    it, or is one; values without a rule are not checked.
     ``language`` is that of the texts (ISO 639).
     """
 

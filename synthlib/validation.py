@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from synthlib.agreement import alpha_of_weights, alpha_without_each, bca_interval, bootstrap_agreement
-from synthlib.bradley_terry import bracket_scores, fit_many
+from synthlib.votes.bradley_terry import bracket_scores, fit_many
 
 #: How the texts of a made-up crowd are spread: share of texts, and the chance of the first label on them. Most texts
 #: are clear to nearly all; on some readers are of two minds.

@@ -28,9 +28,9 @@ TEXTS_PER_KILL = 40
 
 def run_child(url: str, n_per_label: int, mode: str) -> None:
     """Ask for texts of sms_spam; SYNTHLIB_CALLS says where answers are kept."""
-    from synthlib import batch, live
-    from synthlib.backends import Llm
-    from synthlib.conversations import Brief
+    from synthlib.asking import batch, live
+    from synthlib.asking.backends import Llm
+    from synthlib.asking.conversations import Brief
     from synthlib.tasks import load_task, load_wording
 
     limits = dict.fromkeys(("requests_per_minute", "tokens_per_minute", "max_usd", "max_calls"))
@@ -47,8 +47,8 @@ def run_child(url: str, n_per_label: int, mode: str) -> None:
 
 def run_children() -> None:
     """Fork a child for every line on stdin (address, n_per_label, mode): say its number, wait for its end, say so."""
-    import synthlib.batch
-    import synthlib.live  # noqa: F401  the slow part of starting, once
+    import synthlib.asking.batch
+    import synthlib.asking.live  # noqa: F401  the slow part of starting, once
 
     for line in sys.stdin:
         child = os.fork()

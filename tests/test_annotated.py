@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import agreement, annotated
+from synthlib import agreement
+from synthlib.votes import annotated
 
 
 def write(folder, name, frame):

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import agreement, annotators
+from synthlib import agreement
+from synthlib.votes import annotators
 
 LABELS = ["a", "b", "c"]
 

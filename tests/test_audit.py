@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import audit
+from synthlib.corpus import audit
 from synthlib.plots import texts as figures
 
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from synthlib.baselines import fit_predict_tfidf, predict_majority
 from synthlib.train import Run
+from synthlib.training.baselines import fit_predict_tfidf, predict_majority
 
 WORDS = np.array(["the", "mat", "sat", "and", "very", "house"])
 

@@ -11,14 +11,15 @@ import pytest
 from loopback_llm import serve_llm
 from test_llm import KEY, SETTINGS
 
-from synthlib import batch, batch_lines, live, paths, prices
-from synthlib.backends import Llm
-from synthlib.batch import BatchAsker
-from synthlib.batches import list_batches
-from synthlib.conversations import Brief
+from synthlib import paths
+from synthlib.asking import batch, batch_lines, live, prices
+from synthlib.asking.backends import Llm
+from synthlib.asking.batch import BatchAsker
+from synthlib.asking.batches import list_batches
+from synthlib.asking.conversations import Brief
+from synthlib.asking.prices import Price
+from synthlib.asking.store import Store
 from synthlib.llm import Asker, BudgetError, CallError
-from synthlib.prices import Price
-from synthlib.store import Store
 from synthlib.tasks import load_task, load_wording
 
 BRIEF = Brief(load_task("sms_spam"), load_wording(), {}, 1)

@@ -12,7 +12,9 @@ import yaml
 from huggingface_hub import DatasetCard
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import audit, audits, card, encode, features, generate, label_check, ledger, markdown, params, paths
+from synthlib import encode, features, generate, params, paths
+from synthlib.asking import ledger
+from synthlib.corpus import audit, audits, card, label_check, markdown
 from synthlib.runner import profiles
 from synthlib.tasks import load_task, load_wording
 

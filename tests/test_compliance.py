@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from synthlib import compliance
+from synthlib.corpus import compliance
 from synthlib.tasks import Rule, load_task, load_wording, task_names
 
 TASK = load_task("tweet_emotion")

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_settings, make_texts, run
 
-from synthlib import checkpoint, steps
-from synthlib.convergence import pick_watched, tabulate_losses, tabulate_watched
 from synthlib.encode import load_encoder
 from synthlib.finetune import FineTuner
 from synthlib.metrics import macro_f1
-from synthlib.targets import hold_out
-from synthlib.tokens import tokenize
 from synthlib.train import Run
+from synthlib.training import checkpoint, steps
+from synthlib.training.convergence import pick_watched, tabulate_losses, tabulate_watched
+from synthlib.training.targets import hold_out
+from synthlib.training.tokens import tokenize
 
 WATCHED = make_texts(30, seed=7)
 NOISY = np.where(np.random.default_rng(5).random(96) < 0.3, 1 - LABELS, LABELS)  # nobody learns these for long

@@ -7,10 +7,10 @@ import pytest
 from loopback_llm import serve_llm
 from test_llm import SETTINGS
 
-from synthlib import live
-from synthlib.backends import Llm
-from synthlib.conversations import Brief, estimate_calls, plan
-from synthlib.prices import estimate_tokens
+from synthlib.asking import live
+from synthlib.asking.backends import Llm
+from synthlib.asking.conversations import Brief, estimate_calls, plan
+from synthlib.asking.prices import estimate_tokens
 from synthlib.prompts import messages
 from synthlib.tasks import load_task, load_wording
 

@@ -12,7 +12,7 @@ from test_llm import SETTINGS
 from tiny_causal import write_tiny_causal
 
 from synthlib import cli, llm, paths
-from synthlib.backends import Llm
+from synthlib.asking.backends import Llm
 from synthlib.crowd import panel
 from synthlib.crowd.collect import read_votes
 from synthlib.crowd.form import write_form

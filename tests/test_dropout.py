@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import dropout
-from synthlib.classifier import takes_made_mask
-from synthlib.dropout import ATTENTION, Dropout, draw_mask, use_fast_dropout
 from synthlib.encode import load_encoder
+from synthlib.training import dropout
+from synthlib.training.classifier import takes_made_mask
+from synthlib.training.dropout import ATTENTION, Dropout, draw_mask, use_fast_dropout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

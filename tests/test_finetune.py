@@ -11,12 +11,12 @@ import torch
 from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_settings, make_texts, run
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import checkpoint, steps
-from synthlib.classifier import Classifier, TextsOnDevice, UsedRows, all_rows, use_rows
 from synthlib.encode import load_encoder
 from synthlib.finetune import FineTuner, tqdm
-from synthlib.tokens import draw_batches, tokenize
 from synthlib.train import Run
+from synthlib.training import checkpoint, steps
+from synthlib.training.classifier import Classifier, TextsOnDevice, UsedRows, all_rows, use_rows
+from synthlib.training.tokens import draw_batches, tokenize
 
 
 @pytest.fixture(scope="module")

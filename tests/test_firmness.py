@@ -7,7 +7,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from synthlib import bradley_terry, firmness, ranking
+from synthlib import ranking
+from synthlib.votes import bradley_terry, firmness
 
 
 def draw_wins(scores, *, n_workers, n_pairs, rng):

@@ -11,7 +11,9 @@ from test_live import BRIEF, ask
 from test_llm import KEY
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import audits, features, generate, growth, ledger, llm, paths, progress
+from synthlib import features, generate, growth, llm, paths
+from synthlib.asking import ledger, progress
+from synthlib.corpus import audits
 from synthlib.params import Generate, check
 from synthlib.plots.texts import plot_scoring
 from synthlib.runner import profiles

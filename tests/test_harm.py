@@ -12,11 +12,12 @@ import pytest
 from loopback_llm import serve_llm
 from test_llm import KEY, SETTINGS
 
-from synthlib import live, llm, paths
-from synthlib.backends import Llm
-from synthlib.calls import ANSWER_FIELDS
-from synthlib.conversations import Brief
-from synthlib.store import Store
+from synthlib import llm, paths
+from synthlib.asking import live
+from synthlib.asking.backends import Llm
+from synthlib.asking.calls import ANSWER_FIELDS
+from synthlib.asking.conversations import Brief
+from synthlib.asking.store import Store
 from synthlib.tasks import load_task, load_wording
 
 BRIEF = Brief(load_task("sms_spam"), load_wording(), {}, 1)

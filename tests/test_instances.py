@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from synthlib import gamma, instances
 from synthlib.metrics import draw_resampling
+from synthlib.votes import gamma, instances
 
 
 def simulate(rng, *, n_texts=400, n_seeds=3, steep=1.0):

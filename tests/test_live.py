@@ -14,9 +14,10 @@ from loopback_llm import serve_llm
 from made_up_texts import write_texts
 from test_llm import KEY, SETTINGS
 
-from synthlib import cli, generate, ledger, live, llm, params, paths
-from synthlib.backends import Llm
-from synthlib.conversations import Brief, estimate_calls, plan
+from synthlib import cli, generate, llm, params, paths
+from synthlib.asking import ledger, live
+from synthlib.asking.backends import Llm
+from synthlib.asking.conversations import Brief, estimate_calls, plan
 from synthlib.runner import profiles
 from synthlib.tasks import load_task, load_wording
 

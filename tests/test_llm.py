@@ -9,11 +9,12 @@ from email.utils import format_datetime
 import pytest
 from loopback_llm import serve_llm
 
-from synthlib import llm, prices, provider
-from synthlib.backends import Llm
+from synthlib import llm
+from synthlib.asking import prices, provider
+from synthlib.asking.backends import Llm
+from synthlib.asking.prices import Price, bound_tokens
+from synthlib.asking.store import Store
 from synthlib.llm import Asker, BudgetError, CallError
-from synthlib.prices import Price, bound_tokens
-from synthlib.store import Store
 
 SETTINGS = {
     "store": "s",

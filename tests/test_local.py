@@ -8,12 +8,13 @@ import pytest
 import torch
 from tiny_causal import write_tiny_causal
 
-from synthlib import live, params, paths
-from synthlib.backends import Local
-from synthlib.conversations import Brief
-from synthlib.local import LocalAsker
-from synthlib.local_model import LocalModel, _Sampler
-from synthlib.store import Store
+from synthlib import params, paths
+from synthlib.asking import live
+from synthlib.asking.backends import Local
+from synthlib.asking.conversations import Brief
+from synthlib.asking.local import LocalAsker
+from synthlib.asking.local_model import LocalModel, _Sampler
+from synthlib.asking.store import Store
 from synthlib.tasks import load_task, load_wording
 
 SETTINGS = {

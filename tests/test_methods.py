@@ -10,14 +10,15 @@ import pytest
 from loopback_llm import WORDS, serve_llm
 from test_llm import KEY, SETTINGS
 
-from synthlib import answers, live, llm, params, paths
-from synthlib.answers import Candidate, FormatError
-from synthlib.backends import Llm
-from synthlib.conversations import Brief, estimate_calls, plan, with_outline
+from synthlib import llm, params, paths
+from synthlib.asking import answers, live
+from synthlib.asking.answers import Candidate, FormatError
+from synthlib.asking.backends import Llm
+from synthlib.asking.conversations import Brief, estimate_calls, plan, with_outline
+from synthlib.asking.estimate import estimate_costs
+from synthlib.asking.prices import estimate_tokens
 from synthlib.draws import compare_coverage, draw_request, draw_requests
-from synthlib.estimate import estimate_costs
 from synthlib.generate import pick_conversation, sketch_chats
-from synthlib.prices import estimate_tokens
 from synthlib.prompts import Request, check_prompts, messages, render
 from synthlib.runner import profiles
 from synthlib.settings import SETTINGS as METHODS

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import mixed
-from synthlib.instances import TextSet
+from synthlib.votes import mixed
+from synthlib.votes.instances import TextSet
 
 
 def simulate(*, n_tasks=8, n_texts=40, slope=-0.08, seed=0):

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import moderation, moderators, surface
+from synthlib import surface
+from synthlib.explaining import moderation, moderators
 from synthlib.features import FeatureTable
 
 OPTIONS = {"beside": "b", "n_resamples": 200, "n_permutations": 500, "confidence": 0.95}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import nearness
+from synthlib.corpus import nearness
 from synthlib.features import FeatureTable
 from synthlib.plots import texts as figures
 

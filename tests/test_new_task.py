@@ -14,7 +14,8 @@ from made_up_texts import write_texts
 from test_methods import say
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import compliance, data, features, params, paths
+from synthlib import data, features, params, paths
+from synthlib.corpus import compliance
 from synthlib.draws import draw_requests
 from synthlib.tasks import load_task, load_wording, task_names
 

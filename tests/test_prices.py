@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 import yaml
 
+from synthlib.asking.prices import Price, load_price
 from synthlib.paths import PARAMS
-from synthlib.prices import Price, load_price
 
 
 def test_every_listed_price_has_a_day_and_its_share_in_batches_a_source():

@@ -16,7 +16,8 @@ from loopback_llm import serve_llm
 from test_llm import KEY, SETTINGS
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import audits, cli, features, generate, llm, paths, produce
+from synthlib import cli, features, generate, llm, paths, produce
+from synthlib.corpus import audits
 from synthlib.params import Generate
 from synthlib.runner import profiles
 from synthlib.tasks import load_task, load_wording

@@ -7,10 +7,11 @@ from loopback_llm import serve_llm
 from test_live import BRIEF, ask
 from test_llm import KEY, SETTINGS
 
-from synthlib import llm, paths, prices, progress
-from synthlib.calls import Answer
-from synthlib.conversations import Outcome, plan
-from synthlib.ledger import Ledger
+from synthlib import llm, paths
+from synthlib.asking import prices, progress
+from synthlib.asking.calls import Answer
+from synthlib.asking.conversations import Outcome, plan
+from synthlib.asking.ledger import Ledger
 
 PRICE = prices.Price(1.0, 2.0, None)
 CONVERSATIONS = plan(BRIEF, ["zero_shot"], n_per_label=4, labels="mixed", texts_per_conversation=4)

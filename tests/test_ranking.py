@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import firmness, ranking
+from synthlib import ranking
+from synthlib.votes import firmness
 
 TASKS = ["irony", "humor", "spam"]
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from synthlib.rate import GROW_AFTER, GROW_QUICKLY_AFTER, Gate, StoppedError
+from synthlib.asking.rate import GROW_AFTER, GROW_QUICKLY_AFTER, Gate, StoppedError
 
 
 def test_a_burst_of_refusals_cuts_once_and_answers_grow_it_back():

@@ -9,10 +9,12 @@ import pytest
 from made_up_texts import write_texts
 from scipy import stats
 
-from synthlib import expectation, params, paths, report, report_words, voters
+from synthlib import params, paths
 from synthlib.cli import main
 from synthlib.crowd import simulate
 from synthlib.crowd.study import read_key, read_study
+from synthlib.reporting import expectation, report, report_words
+from synthlib.votes import voters
 
 NAME = "complaint_severity"
 OTHERS = ["sms_spam", "ag_news", "imdb", "humor", "tweet_irony"]

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import request_labels, stories, train
+from synthlib import train
 from synthlib.plots import stories as figures
+from synthlib.recipes import request_labels, stories
 
 SETTINGS = train.Settings(
     hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=40, batch_size=16, device="cpu"

@@ -12,9 +12,10 @@ from test_llm import SETTINGS
 from tiny_causal import write_tiny_causal
 from transformers.utils.import_utils import is_accelerate_available, is_serve_available
 
-from synthlib import live, paths
-from synthlib.backends import Llm
-from synthlib.conversations import Brief
+from synthlib import paths
+from synthlib.asking import live
+from synthlib.asking.backends import Llm
+from synthlib.asking.conversations import Brief
 from synthlib.llm import CallError
 from synthlib.tasks import load_task, load_wording
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import shortcuts, surface
+from synthlib import surface
+from synthlib.corpus import shortcuts
 from synthlib.features import FeatureTable
 
 LABELS = ["a", "b"]

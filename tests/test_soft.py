@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import soft
+from synthlib.votes import soft
 
 COUNTS = pd.DataFrame({"no": [4, 1, 0], "yes": [1, 1, 5]}, index=pd.Index(["t1", "t2", "t3"], name="key"))
 

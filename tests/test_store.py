@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from synthlib.backends import Llm
-from synthlib.batches import list_batches, name_file, note_batch
-from synthlib.calls import Answer, Question, make_question
-from synthlib.store import Store
+from synthlib.asking.backends import Llm
+from synthlib.asking.batches import list_batches, name_file, note_batch
+from synthlib.asking.calls import Answer, Question, make_question
+from synthlib.asking.store import Store
 
 ANSWER = Answer("Hi\x00 \U0001f600", "text", "stop", 12, 3, 0.25, 0.5, "m-1", "2026-01-01T00:00:00+00:00", '{"a": 1}')
 FREE = {"bound_usd": 1.0, "max_usd": None, "max_calls": None}

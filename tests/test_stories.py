@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import params, paths, spread, stories, story_costs
+from synthlib import params, paths
 from synthlib.features import FeatureTable
+from synthlib.recipes import spread, stories, story_costs
 from synthlib.runner import keys, profiles
 
 WORDS = {"verb": "swim", "noun": "hat", "adjective": "happy"}

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from synthlib import data, firmness, ranking
+from synthlib import data, ranking
+from synthlib.votes import firmness
 
 HEAD = "worker,left,right,more_objective,check_passed\n"
 GOOD = "w1,imdb,humor,imdb,True\n"

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from synthlib import params, paths, voters
+from synthlib import params, paths
 from synthlib.runner import keys
+from synthlib.votes import voters
 
 
 def test_no_folder_is_the_released_panel():

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import cartography, irony, plots, repairs, why
+from synthlib import plots
+from synthlib.explaining import cartography, irony, repairs, why
 from synthlib.features import FeatureTable
 from synthlib.plots import why as figures
 from synthlib.train import Run, Settings, fit_predict

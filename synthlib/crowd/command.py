@@ -206,7 +206,7 @@ def _ask_panel(options: argparse.Namespace) -> str:
     import yaml
 
     from synthlib import params
-    from synthlib.backends import MODELS
+    from synthlib.asking.backends import MODELS
     from synthlib.crowd.panel import ask_panel
     from synthlib.crowd.study import read_study
     from synthlib.crowd.tables import read_text

@@ -9,12 +9,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from synthlib import live, paths
-from synthlib.asking import Asking
-from synthlib.backends import Asked
+from synthlib import paths
+from synthlib.asking import live
+from synthlib.asking.backends import Asked
+from synthlib.asking.patience import Asking
+from synthlib.asking.store import Store
 from synthlib.crowd.export import PANEL
 from synthlib.crowd.study import Card, Place, Study
-from synthlib.store import Store
 
 
 def ask_panel(study: Study, personas: list[str], llm: Asked) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def ask_panel(study: Study, personas: list[str], llm: Asked) -> list[dict[str, A
     ValueError
         There are no personas, or more than the study has slots.
     CallError, OSError
-        See :meth:`synthlib.asking.Asking.ask`; answers so far are kept.
+        See :meth:`synthlib.asking.patience.Asking.ask`; answers so far are kept.
     """
     if not 1 <= len(personas) <= len(study.slots):
         raise ValueError(f"{len(personas)} personas for {len(study.slots)} slots; there must be 1 to as many as slots")

@@ -10,7 +10,6 @@ from pydantic import (
     model_validator,
 )
 
-from synthlib import annotated, voters
 from synthlib.params.base import (
     Count,
     Params,
@@ -22,6 +21,7 @@ from synthlib.params.base import (
     distinct,
 )
 from synthlib.settings import Setting
+from synthlib.votes import annotated, voters
 
 
 class Why(Params):

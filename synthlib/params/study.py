@@ -14,8 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from synthlib import voters
-from synthlib.backends import MODELS
+from synthlib.asking.backends import MODELS
 from synthlib.params.base import (
     SHIPPED_ROWS,
     Backend,
@@ -31,6 +30,7 @@ from synthlib.params.base import (
 )
 from synthlib.scoring import Scoring
 from synthlib.settings import RELEASED_SETTINGS, SHOWING_SETTINGS, Setting, TrainingSource
+from synthlib.votes import voters
 
 
 def _found_pairs(folder: str) -> str:
@@ -59,8 +59,8 @@ def _checked_scoring(values: dict[str, Any]) -> dict[str, Any]:
 class Generate(Params):
     """02_generate: the synthetic texts of one task, and what came back.
 
-    ``llm`` holds the fields of :class:`synthlib.backends.Llm` where the backend is openai, those of
-    :class:`synthlib.backends.Local` where it is local, and is empty otherwise. ``scoring`` holds those of
+    ``llm`` holds the fields of :class:`synthlib.asking.backends.Llm` where the backend is openai, those of
+    :class:`synthlib.asking.backends.Local` where it is local, and is empty otherwise. ``scoring`` holds those of
     :class:`synthlib.scoring.Scoring`, or is empty: then nothing is scored while texts come.
     """
 

@@ -100,7 +100,7 @@ def plot_convergence(convergence: pd.DataFrame, *, watched: str | None) -> Figur
     Parameters
     ----------
     convergence : DataFrame
-        Of :mod:`synthlib.convergence`: source, step, value, value_low, value_high.
+        Of :mod:`synthlib.training.convergence`: source, step, value, value_low, value_high.
     watched : str or None
         Which real texts the values are Macro-F1 (fractions) on, as ``validation``; None: they are losses (nats).
     """

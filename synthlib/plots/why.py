@@ -47,7 +47,7 @@ def plot_slopes(slopes: pd.DataFrame, names: Mapping[str, str], outcomes: Mappin
     Parameters
     ----------
     slopes : DataFrame
-        outcome and the columns of :func:`synthlib.moderation.regress`.
+        outcome and the columns of :func:`synthlib.explaining.moderation.regress`.
     names, outcomes : mapping
         Moderator and outcome to title.
     """

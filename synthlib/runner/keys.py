@@ -27,10 +27,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synthlib import annotated, paths
+from synthlib import paths
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
 from synthlib.tasks import load_task, own_files, task_names
+from synthlib.votes import annotated
 
 LIBRARY = paths.ROOT / "synthlib"
 

@@ -1,0 +1,1 @@
+"""What came back: the audit of a corpus and its card."""

@@ -1,0 +1,150 @@
+"""Subjectivity of the task and of the text in one model of what classifiers get right.
+
+How often a text is predicted right (share of seeds) is explained by the training source, the task's subjectivity, the
+text's disagreement, and both of these by source. Tasks, each source on a task, and texts have random effects.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from synthlib.votes.instances import TextSet, align_predictions
+
+MIN_TASKS = 5  # with fewer, how tasks vary is not known at all
+VOTER = 0.2  # of agreement: one of five voters
+_FORMULA = "right ~ C(source) * subjectivity + C(source) * disagreement"
+_RANDOM = {"source on a task": "0 + C(source)", "text": "0 + C(key)"}
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    Attributes
+    ----------
+    coefficients : DataFrame
+        term, estimate, low, high (model), task_low, task_high (cluster bootstrap over tasks).
+    variances : dict of str to float
+        Of the random effects (task, source on a task, text) and of what is left (residual).
+    effects : ndarray
+        Predicted random effects of sources on tasks.
+    residuals : ndarray, shape (N,)
+    converged : bool
+    notes : list of str
+        What the fit warned of.
+    """
+
+    coefficients: pd.DataFrame
+    variances: dict[str, float]
+    effects: np.ndarray
+    residuals: np.ndarray
+    converged: bool
+    notes: list[str]
+
+
+def gather_rows(
+    sets: list[TextSet], predictions: dict[str, pd.DataFrame], scores: pd.Series, sources: list[str]
+) -> pd.DataFrame:
+    """Return one row a text and source: task, key, source, right (share of seeds), subjectivity, disagreement.
+
+    Parameters
+    ----------
+    sets : list of TextSet
+        One a task.
+    predictions : dict of str to DataFrame
+        By task; test_set and the columns of :func:`synthlib.votes.instances.align_predictions`.
+    scores : Series
+        Bradley-Terry score by task; becomes subjectivity in standard deviations over the tasks of ``sets``.
+    sources : list of str
+        The first is what the others are compared with.
+
+    Returns
+    -------
+    rows : DataFrame
+        ``disagreement`` is 1 - a_i in units of 0.2, one of five voters, minus its mean.
+    """
+    frames = []
+    for group in sets:
+        tested = predictions[group.task].query("test_set == @group.test_set")
+        for source in sources:
+            right, _ = align_predictions(tested, group.texts, source=source)
+            columns = {"task": group.task, "key": group.texts["key"], "source": source, "right": right.mean(axis=0)}
+            frames.append(pd.DataFrame(columns).assign(disagreement=(1 - group.texts["agreement"]) / VOTER))
+    rows = pd.concat(frames, ignore_index=True)
+    used = scores[[group.task for group in sets]].astype(float)
+    rows["subjectivity"] = rows["task"].map((used - used.mean()) / used.std())
+    rows["disagreement"] -= rows["disagreement"].mean()
+    return rows.assign(source=pd.Categorical(rows["source"], sources))
+
+
+def fit_mixed(rows: pd.DataFrame, *, n_resamples: int, confidence: float, rng: np.random.Generator) -> MixedFit:
+    """Return the mixed model of :func:`gather_rows`' table, beside a cluster bootstrap over tasks.
+
+    The bootstrap draws whole tasks and fits the same terms by least squares: it assumes nothing of the random effects.
+    Its intervals are estimate -/+ Student's t (tasks - 1 degrees of freedom) times the standard error of the draws.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than five tasks.
+
+    References
+    ----------
+    Laird & Ware (1982), Random-effects models for longitudinal data.
+    """
+    import statsmodels.formula.api as formulas  # half a second, only here
+
+    n_tasks = rows["task"].nunique()
+    if n_tasks < MIN_TASKS:
+        raise ValueError(f"{n_tasks} task(s); a model of how tasks vary needs at least {MIN_TASKS}")
+    model = formulas.mixedlm(_FORMULA, rows, groups="task", re_formula="1", vc_formula=_RANDOM)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = model.fit(method="lbfgs", maxiter=100)
+    names = list(fit.fe_params.index)
+    bounds = fit.conf_int(alpha=1 - confidence).loc[names]
+    draws = _bootstrap_tasks(rows["task"].to_numpy(), model.exog, model.endog, n_resamples, rng)
+    reach = stats.t.ppf((1 + confidence) / 2, n_tasks - 1) * draws.std(axis=0, ddof=1)
+    columns = {"term": [_name(term) for term in names], "estimate": fit.fe_params.to_numpy()}
+    columns |= {"low": bounds[0].to_numpy(), "high": bounds[1].to_numpy()}
+    whole = np.linalg.lstsq(model.exog, model.endog, rcond=None)[0]
+    coefficients = pd.DataFrame(columns | {"task_low": whole - reach, "task_high": whole + reach})
+    variances = {"task": float(fit.cov_re.iloc[0, 0])}
+    variances |= dict(zip(model.exog_vc.names, map(float, fit.vcomp), strict=True)) | {"residual": float(fit.scale)}
+    effects = np.concatenate(
+        [own[[name.startswith("source on a task") for name in own.index]] for own in fit.random_effects.values()]
+    )
+    notes = sorted({str(warning.message) for warning in caught})
+    return MixedFit(coefficients, variances, effects, fit.resid.to_numpy(), bool(fit.converged), notes)
+
+
+def _bootstrap_tasks(
+    task: np.ndarray, exog: np.ndarray, endog: np.ndarray, n_resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return least-squares coefficients on resampled tasks, shape (R, P).
+
+    Resamples of so few different tasks that a term cannot be told apart are left out.
+    """
+    names = np.unique(task)
+    squares = np.array([exog[task == name].T @ exog[task == name] for name in names])
+    products = np.array([exog[task == name].T @ endog[task == name] for name in names])
+    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
+    left = np.tensordot(weights, squares, axes=1)  # (R, P, P)
+    sound = np.linalg.cond(left) < 1e10
+    return np.linalg.solve(left[sound], (weights[sound] @ products)[..., None])[..., 0]
+
+
+def _name(term: str) -> str:
+    """Return a term without patsy's marks.
+
+    Examples
+    --------
+    >>> _name("C(source)[T.zero_shot]:subjectivity")
+    'zero_shot x subjectivity'
+    """
+    return term.replace("C(source)[T.", "").replace("]", "").replace(":", " x ")
