@@ -91,23 +91,26 @@ class Scorer:
         self.gold = self.validation.rows["label"].map(self.index).to_numpy()
         self.seeds = np.random.SeedSequence(p.seed).generate_state(self.settings.n_seeds).tolist()
 
-    def score(self, vectors: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-        """Return the Macro-F1 on the real rows of one classifier a seed, shape (n_seeds,).
+    def score(self, vectors: np.ndarray, labels: Sequence[str], parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the Macro-F1 on the real rows of one classifier a part and seed, shape (P, n_seeds).
 
         Parameters
         ----------
         vectors : ndarray of float32, shape (N, D)
-            Of the texts to learn from.
+            Of texts.
         labels : sequence of str, length N
-            Every label of the task must occur.
+            What they were asked to be.
+        parts : sequence of ndarray of int, length P
+            Which texts to learn from; every label of the task must occur in each.
         """
         named = ("hidden_units", "learning_rate", "weight_decay", "n_steps", "batch_size")
         trained = train.Settings(**{name: getattr(self.settings, name) for name in named}, device="cpu")
         gold = np.array([self.index[label] for label in labels])
-        runs = [train.Run(np.arange(len(gold)), seed) for seed in self.seeds]
+        runs = [train.Run(rows, seed) for rows in parts for seed in self.seeds]
         shared = {"n_labels": len(self.index), "settings": trained}
         probabilities, _ = train.fit_predict(vectors, gold, runs, self.validation.features, **shared)
-        return metrics.macro_f1(self.gold, probabilities.argmax(-1), n_labels=len(self.index))
+        scores = metrics.macro_f1(self.gold, probabilities.argmax(-1), n_labels=len(self.index))
+        return scores.reshape(len(parts), len(self.seeds))
 
     def describe(self, scores: Sequence[np.ndarray]) -> dict[str, Any]:
         """Return the last score with its interval, its gain over ``patience`` scorings, and whether growth is flat."""
@@ -149,7 +152,8 @@ def grow(ask: Ask, task: Task, p: Generate, *, tell: Tell) -> tuple[pd.DataFrame
         for setting in growing:
             parts[setting] = part = corpus[corpus["setting"] == setting]
             x = np.stack([vectors[key] for key in part["key"]]).astype(np.float32)
-            curve.append(_score_part(scorer, scores[setting], part, x, setting=setting, n=n))
+            scores[setting].append(scorer.score(x, part["label"].tolist(), [np.arange(len(part))])[0])
+            curve.append(_describe_part(scorer, scores[setting], part, setting=setting, n=n))
             tell(curve[-1])
         if scorer.settings.stop:
             flat = {line["setting"] for line in curve if line["flat"]}
@@ -180,12 +184,15 @@ def find_curve(corpus: pd.DataFrame, made: FeatureTable, task: Task, p: Generate
     if "curve" in corpus.attrs:
         curve = pd.DataFrame(corpus.attrs["curve"], columns=COLUMNS)
         return pd.concat([curve[curve["setting"] == setting] for setting in p.settings], ignore_index=True)
-    scorer, curve = Scorer(task, p), []
+    scorer, curve, rows = Scorer(task, p), [], made.rows
+    sizes = list(_sizes(scorer.settings.every, p.n_per_label))
     for setting in p.settings:
-        scores: list[np.ndarray] = []
-        for n in _sizes(scorer.settings.every, p.n_per_label):
-            part = made.where((made.rows["setting"] == setting) & (made.rows["n"] <= n))
-            curve.append(_score_part(scorer, scores, part.rows, part.features, setting=setting, n=n))
+        parts = [np.flatnonzero((rows["setting"] == setting) & (rows["n"] <= n)) for n in sizes]
+        scores = scorer.score(made.features, rows["label"].tolist(), parts)
+        curve += [
+            _describe_part(scorer, scores[: place + 1], rows.iloc[parts[place]], setting=setting, n=n)
+            for place, n in enumerate(sizes)
+        ]
     return pd.DataFrame(curve, columns=COLUMNS)
 
 
@@ -252,11 +259,10 @@ def say_validation(task: Task, p: Generate) -> str:
     return f"This takes {n}, the task's validation rows."
 
 
-def _score_part(
-    scorer: Scorer, scores: list[np.ndarray], part: pd.DataFrame, vectors: np.ndarray, *, setting: str, n: int
+def _describe_part(
+    scorer: Scorer, scores: Sequence[np.ndarray], part: pd.DataFrame, *, setting: str, n: int
 ) -> dict[str, Any]:
-    """Score the texts of a setting so far, add the score to ``scores``, and return the line of the curve."""
-    scores.append(scorer.score(vectors, part["label"].tolist()))
+    """Return the line of the curve for the texts of a setting so far, whose score is the last of ``scores``."""
     spent = float(part["cost_usd"].sum(skipna=False))
     line = {"setting": setting, "n_per_label": n, "rows": len(part), "cost_usd": spent}
     return line | scorer.describe(scores)

@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-SLICES = 16  # classifiers trained at once: their weights and Adam moments stay in the processor's cache
+SLICE_WEIGHTS = 2_400_000  # of all classifiers trained at once; more, and with Adam's moments they leave the cache
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def fit_predict(
     x, y, x_test = (torch.tensor(array, device=device) for array in (features, labels, test_features))
     probabilities = np.empty((len(runs), len(test_features), n_labels), dtype=np.float32)
     losses = np.empty((len(runs), settings.n_steps), dtype=np.float32)
-    slices = len(runs) if device.type == "cuda" else SLICES
+    slices = len(runs) if device.type == "cuda" else max(1, SLICE_WEIGHTS // (x.shape[1] * settings.hidden_units))
     with tqdm(total=len(runs), desc=progress, unit="classifier", disable=progress is None) as bar:
         for start in range(0, len(runs), slices):
             chunk = slice(start, start + slices)

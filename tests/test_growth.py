@@ -144,7 +144,13 @@ def test_texts_that_teach_score_higher_than_noise():
     scorer = growth.Scorer(TASK, p)
     labels = train.rows["label"].tolist()
     noise = np.random.default_rng(0).permutation(train.features)
-    assert scorer.score(train.features, labels).mean() > 0.75 > 0.6 > scorer.score(noise, labels).mean()
+    parts = [np.arange(len(labels)), np.arange(0, len(labels), 2)]
+    found = scorer.score(train.features, labels, parts)
+    assert (
+        found.shape == (2, len(scorer.seeds))
+        and found[0].mean() > 0.75 > 0.6 > scorer.score(noise, labels, parts).mean()
+    )
+    assert scorer.score(train.features, labels, parts[1:])[0] == pytest.approx(found[1])  # whatever else is scored
 
 
 def test_a_task_without_real_rows_cannot_be_scored(monkeypatch, tmp_path):
