@@ -2,9 +2,9 @@
 
 Where to look, by notebook (a name with a slash is a package):
 
-- all: params/, tasks, data, features, encode, results, metrics, compare, plots/
+- all: params/, tasks, data, hub, features, encode, results, metrics, compare, plots/, paths, devices
 - 01_tasks: describe, surface
-- 02_generate: settings, prompts, draws, generate, growth; llm with asking/ (conversations, ways to ask, store of calls,
+- 02_generate: settings, prompts, draws, generate, growth, scoring; llm with asking/ (conversations, ways to ask, store,
   money); what came back: corpus/ (audits, card)
 - 03_train: sources, train (frozen encoder), finetune with training/ (steps, classifier, checkpoints, baselines)
 - 04_task_subjectivity: ranking, votes/ (voters, Bradley-Terry, firmness)

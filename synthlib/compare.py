@@ -22,6 +22,8 @@ CONTRASTS = (
     ("real_matched", "zero_shot"),
     ("few_shot", "zero_shot"),
     ("attributed", "zero_shot"),
+    ("few_shot", "pool"),
+    ("pool", "zero_shot"),
     ("pool+few_shot", "pool"),
 )
 

@@ -11,7 +11,7 @@ from synthlib import metrics
 from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions
 from synthlib.metrics import Scores
 from synthlib.paths import PARAMS
-from synthlib.tasks import Task
+from synthlib.tasks import Task, load_task
 
 #: Columns of figures/05_table_1.csv.
 TABLE_1 = ["task", "group", "source", "n_train", "seeds"] + [
@@ -25,6 +25,23 @@ def collect_table_1(by_task: Mapping[str, pd.DataFrame], tasks: Mapping[str, Tas
         frame[frame["test_set"] == "test"].assign(task=task, group=tasks[task].group) for task, frame in by_task.items()
     ]
     return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable")[TABLE_1].reset_index(drop=True)
+
+
+def say_below_guessing(table_1: pd.DataFrame) -> str:
+    """Return where Macro-F1 lies, interval included, below what guessing every label equally often would reach.
+
+    For K labels that is near 1/K where labels are balanced and lower elsewhere, so 1/K is a mild demand.
+
+    Parameters
+    ----------
+    table_1 : DataFrame
+        task, source, f1, f1_high (fractions).
+    """
+    n_labels = {task: len(load_task(task).label_names) for task in table_1["task"].unique()}
+    guess = 1 / table_1["task"].map(n_labels)
+    below = table_1[table_1["f1_high"] < guess]
+    named = [f"{task}: {', '.join(rows['source'])}" for task, rows in below.groupby("task", sort=False)]
+    return "; ".join(named) or "none"
 
 
 def collect_differences(
@@ -80,7 +97,10 @@ def format_original(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of :func:`place_beside_original` with its numbers written out, for drawing."""
     rows = []
     for row in table.itertuples():
-        shown = {"difference": f"{row.first} minus {row.second}", "tasks": f"{row.tasks} ({row.n_tasks} here)"}
+        shown = {
+            "difference": f"{row.first} minus {row.second}".replace("_", "-"),
+            "tasks": f"{row.tasks.replace('_', ' ')} ({row.n_tasks} here)",
+        }
         shown |= {
             "study:\nencoder": row.encoder,
             "study:\nF1": f"{row.f1:.1f}",

@@ -34,6 +34,14 @@ def test_known_effects_are_recovered():
     assert found.loc["disagreement", "estimate"] == pytest.approx(-0.05, abs=0.02)
     assert found.loc["zero_shot x disagreement", "low"] < 0 < found.loc["zero_shot x disagreement", "high"]
     assert (found["task_low"] < found["estimate"]).all() and (found["estimate"] < found["task_high"]).all()
+    said = mixed.say_interactions(fit.coefficients, "zero_shot", "zero-shot")
+    assert said.startswith("A task one standard deviation more subjective widens the gap of zero-shot text by ")
+    first, second, _ = said.split("). ")
+    assert first.endswith("sure by the model and by drawing tasks") and second.endswith("sure by neither")
+    turned = fit.coefficients.assign(estimate=-fit.coefficients["estimate"])
+    turned[["low", "high"]] = -fit.coefficients[["high", "low"]].to_numpy()
+    turned[["task_low", "task_high"]] = -fit.coefficients[["task_high", "task_low"]].to_numpy()
+    assert "more subjective narrows the gap" in mixed.say_interactions(turned, "zero_shot", "zero-shot")
     assert fit.converged and set(fit.variances) == {"task", "source on a task", "text", "residual"}
     assert fit.variances["text"] == pytest.approx(0.01, abs=0.006)
     assert len(fit.effects) == 16 and len(fit.residuals) == 8 * 40 * 2

@@ -160,7 +160,7 @@ def test_from_a_design_to_the_page(own_task, capsys):
     assert f"has a score of {ranked.score:+.2f} [{ranked.score_low:+.2f}, {ranked.score_high:+.2f}]" in text
     assert 'alt="Agreement on single texts' in text
     row = tables["expected"].query("place == 'mine'").iloc[0]
-    assert row.n_tasks == len(OTHERS) and f"{100 * row.gap:+.0f} points ({100 * row.gap_low:+.0f} to" in text
+    assert row.n_tasks == len(OTHERS) and f"{100 * row.gap:+.1f} points ({100 * row.gap_low:+.1f} to" in text
     assert f"That leaves open {100 * (row.gap_high - row.gap_low):.0f} points" in text
     assert "simulated workers, not people" in text and "Complaint severity: how subjective is it" in text
     assert "import pandas" not in text and text.count("data:image/png;base64") == 2 and "Reads" not in text

@@ -67,3 +67,12 @@ def test_with_two_tasks_the_relation_is_undefined_not_invented():
         differences, n_permutations=100, n_resamples=100, confidence=0.95, rng=np.random.default_rng(0)
     )
     assert relation[["rho", "rho_p", "group_difference"]].isna().all(axis=None)
+
+
+def test_sources_below_guessing_are_named():
+    table = pd.DataFrame(
+        [("imdb", "real", 0.8, 0.9), ("imdb", "zero_shot", 0.4, 0.49), ("ag_news", "zero_shot", 0.3, 0.4)],
+        columns=["task", "source", "f1", "f1_high"],
+    )
+    assert task_comparison.say_below_guessing(table) == "imdb: zero_shot"  # four kinds of news: a quarter is guessing
+    assert task_comparison.say_below_guessing(table.iloc[:1]) == "none"

@@ -48,15 +48,13 @@ def plot_diversity(averaged: pd.DataFrame) -> Figure:
     return fig
 
 
-def plot_openings(openings: pd.DataFrame, *, reference: float) -> Figure:
+def plot_openings(openings: pd.DataFrame) -> Figure:
     """Plot the share of texts that begin with the commonest first words, by how many words make an opening.
 
     Parameters
     ----------
     openings : DataFrame
         name (a recipe or a setting), n_words, value, value_low, value_high (fractions; an interval may be missing).
-    reference : float
-        Share reported for the published TinyStories (dotted line).
     """
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.5))
     names = list(dict.fromkeys(openings["name"]))
@@ -66,18 +64,6 @@ def plot_openings(openings: pd.DataFrame, *, reference: float) -> Figure:
         ax.vlines(x, 100 * part["value_low"], 100 * part["value_high"], color=color, lw=1)
         label = RECIPE_NAMES.get(name) or f"tasks, {SOURCE_NAMES[name]}"
         ax.plot(x, 100 * part["value"], marker=_MARKERS.get(name, "o"), markersize=3.5, lw=1, color=color, label=label)
-    ax.axhline(100 * reference, color="0.4", ls=":", lw=1.2)
-    ax.annotate(
-        "published TinyStories: hold “once upon a time”",
-        (1, 100 * reference),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, -3),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize=6.5,
-        color="0.3",
-    )
     ax.set_xticks(sorted(openings["n_words"].unique()))
     ax.set(xlabel="first words that make an opening", ylabel="commonest opening (% of texts)", ylim=(0, None))
     fig.legend(loc="outside upper center", ncols=2, columnspacing=1.2)

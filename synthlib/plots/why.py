@@ -68,7 +68,9 @@ def plot_slopes(slopes: pd.DataFrame, names: Mapping[str, str], outcomes: Mappin
     reach = np.nanmax(finite) if np.isfinite(finite).any() else 1.0
     axes[0, 0].set_xlim(-1.1 * reach, 1.1 * reach)
     axes[0, 0].set_yticks(range(len(shown)), [names[moderator] for moderator in shown])
-    fig.supxlabel("points of Macro-F1 for one standard deviation between tasks (grey: one task left out)", fontsize=8)
+    cut = slopes.loc[slopes["model"].isin(_MODELS), ["slope_low", "slope_high"]].abs().max(axis=None) > 1.1 * reach
+    about = "grey: one task left out" + ("; intervals that reach beyond are cut" if cut else "")
+    fig.supxlabel(f"points of Macro-F1 for one standard deviation between tasks ({about})", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 

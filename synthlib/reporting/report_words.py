@@ -78,7 +78,7 @@ def say_expected(expected: pd.DataFrame, pair: tuple[str, str], place: str) -> s
     """Return a predicted gap and its interval in points at a place, from ``expectation.expect_gaps``."""
     rows = expected[(expected["first"] == pair[0]) & (expected["second"] == pair[1])]
     row = rows[rows["place"] == place].iloc[0]
-    return f"{100 * row.gap:+.0f} points ({100 * row.gap_low:+.0f} to {100 * row.gap_high:+.0f})"
+    return f"{100 * row.gap:+.1f} points ({100 * row.gap_low:+.1f} to {100 * row.gap_high:+.1f})"
 
 
 def say_width(expected: pd.DataFrame, place: str) -> str:
@@ -137,13 +137,16 @@ def say_disputed(slopes: pd.DataFrame, unanimous: float | None) -> str:
     Parameters
     ----------
     slopes : DataFrame
-        ``slopes`` of 07, people's sets where a gap is defined: source, gap_low; at least one row.
+        ``slopes`` of 07, people's sets where a gap is defined: source, gap_low, gap_high; at least one row.
     unanimous : float or None
         Share of the user's texts on which all agree.
     """
     firm = (slopes["gap_low"] > 0).groupby(slopes["source"], sort=False).agg(["sum", "size"])
     held = ", ".join(f"{SOURCE_NAMES[name]} {row['sum']} of {row['size']}" for name, row in firm.iterrows())
+    turned = (slopes["gap_high"] < 0).groupby(slopes["source"], sort=False).sum()
+    opposite = ", ".join(f"{SOURCE_NAMES[name]} {count}" for name, count in turned[turned > 0].items())
     text = f"Surely more often right on unanimous texts, by source of the training text: {held} sets. "
+    text += f"Surely less often: {opposite}. " if opposite else ""
     text += "" if unanimous is None else f"Of your texts {1 - unanimous:.0%} are disputed. "
     return f"{text}There the label is itself less certain, so part of any fall in accuracy is a fall in the label's."
 

@@ -148,3 +148,33 @@ def _name(term: str) -> str:
     'zero_shot x subjectivity'
     """
     return term.replace("C(source)[T.", "").replace("]", "").replace(":", " x ")
+
+
+def say_interactions(coefficients: pd.DataFrame, source: str, name: str) -> str:
+    """Return what subjectivity of the task and disagreement on the text do to the gap of a training source.
+
+    Parameters
+    ----------
+    coefficients : DataFrame
+        term, estimate, low, high, task_low, task_high (accuracy, fractions).
+    source, name : str
+        The source, and what to call it.
+    """
+    terms = coefficients.set_index("term")
+    units = {
+        "subjectivity": "A task one standard deviation more subjective",
+        "disagreement": "One more of the panel's five who dissents on a text",
+    }
+    said = []
+    for term, unit in units.items():
+        row = -100 * terms.loc[f"{source} x {term}"]  # points by which the gap widens: low and high change places
+        ends = {"by the model": (row["high"], row["low"]), "by drawing tasks": (row["task_high"], row["task_low"])}
+        sure = [kind for kind, (low, high) in ends.items() if low > 0 or high < 0]
+        said.append(
+            f"{unit} {'widens' if row['estimate'] > 0 else 'narrows'} the gap of {name} text by "
+            f"{abs(row['estimate']):.1f} points of accuracy (change "
+            f"{', '.join(f'{low:+.1f} to {high:+.1f} {kind}' for kind, (low, high) in ends.items())}; "
+            f"sure {' and '.join(sure) or 'by neither'})."
+        )
+    said.append("This is accuracy on the panel's texts; 05 and 08 ask the same of Macro-F1 on all test texts.")
+    return " ".join(said)
