@@ -123,6 +123,10 @@ def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
         kind: say_points(averages.loc[("real", "zero_shot", kind)], "f1", signed=True) for kind in (FROZEN, FINE_TUNED)
     }
     how = json.loads(next(FOLDER.glob("*/manifest.json")).read_text())["parameters"]
+    moved = read_table(comparison, "fine_tuned_gap_changes")
+    moved = moved[(moved["f1_low"] > 0) | (moved["f1_high"] < 0)]
+    titles = load_tasks(list(moved["task"])) if len(moved) else {}
+    named = [f"{titles[row.task].title} {say_points(row, 'f1', signed=True)}" for row in moved.itertuples()]
     changes = conclusions["change"].value_counts()
     released = conclusions["task"].nunique()
     which = "all" if released == n_tasks else f"{released} of the {n_tasks}"
@@ -130,7 +134,7 @@ def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
         f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), "
         f"real rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. Of "
         f"{len(conclusions)} differences between sources {changes.get('same', 0)} keep their sign and firmness and "
-        f"{changes.get('reversed', 0)} turn round."
+        f"{changes.get('reversed', 0)} turn round. The gap itself moves on: {', '.join(named) or 'none surely'}."
     ]
 
 
