@@ -71,8 +71,11 @@ def run_notebook(job: Job) -> str:
     os.environ.update({name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)})
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
     values = {**job.parameters, "inputs": job.inputs, "output": relative(job.folder)}
-    kernel = {"config": Config(KernelManager={"transport": _transport()}), "extra_arguments": ["--log-level=50"]}
-    kernel["shutdown_kernel"] = "immediate"  # all is written; a kernel with torch takes two seconds to leave by itself
+    kernel = {
+        "config": Config(KernelManager={"transport": _transport()}),
+        "extra_arguments": ["--log-level=50"],
+        "shutdown_kernel": "immediate",  # all is written; a kernel with torch takes two seconds to leave by itself
+    }
     try:
         papermill.execute_notebook(job.notebook, job.executed, values, cwd=job.folder, progress_bar=False, **kernel)
     except papermill.PapermillExecutionError as error:
