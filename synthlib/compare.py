@@ -28,6 +28,12 @@ CONTRASTS = (
 )
 
 
+def with_interval(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
+    """Return a value and the interval of its bootstrap draws, as the columns name, name_low and name_high of a row."""
+    low, high = metrics.interval(draws, confidence=confidence)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
 def score_runs(
     plan: pd.DataFrame,
     gold: np.ndarray,
@@ -62,8 +68,8 @@ def score_runs(
     for values, group in plan.groupby(list(by), sort=False, dropna=False):
         scores = metrics.bootstrap_scores(gold, predicted[group["run"]], n_labels=n_labels, resampling=resampling)
         row = dict(zip(by, values, strict=True)) | {"n_train": round(group["n_train"].mean()), "seeds": len(group)}
-        rows.append(row | _with_interval("f1", scores.f1, scores.f1_draws, confidence))
-        rows[-1] |= _with_interval("accuracy", scores.accuracy, scores.accuracy_draws, confidence)
+        rows.append(row | with_interval("f1", scores.f1, scores.f1_draws, confidence))
+        rows[-1] |= with_interval("accuracy", scores.accuracy, scores.accuracy_draws, confidence)
     return pd.DataFrame(rows)
 
 
@@ -80,19 +86,31 @@ def score_predictions(
     Raises
     ------
     ValueError
-        Two sources were tested on different texts.
+        Two sources were tested on different texts, or do not have the same number of seeds.
+    """
+    n_keys, n_seeds = predictions["key"].nunique(), predictions["seed"].nunique()
+    return score_on(
+        predictions, label_names, metrics.draw_resampling(n_keys, n_seeds, n_resamples=n_resamples, rng=rng)
+    )
+
+
+def score_on(predictions: pd.DataFrame, label_names: Sequence[str], resampling: Resampling) -> dict[str, Scores]:
+    """Return what :func:`score_predictions` does, on resamples already drawn (of the texts in the order of their keys).
+
+    Raises
+    ------
+    ValueError
+        As there, or the resampling is of another number of texts or seeds.
     """
     index = {label: number for number, label in enumerate(label_names)}
-    wide = predictions.pivot(index="key", columns=["source", "seed"], values="predicted")
+    numbers = predictions.assign(label=predictions["label"].map(index), predicted=predictions["predicted"].map(index))
+    wide = numbers.pivot(index="key", columns=["source", "seed"], values="predicted")
     if wide.isna().to_numpy().any():
         raise ValueError("not every source and seed has a prediction for every text")
-    gold = predictions.drop_duplicates("key").set_index("key").loc[wide.index, "label"].map(index).to_numpy()
-    numbers = wide.apply(lambda column: column.map(index))
-    n_seeds = predictions["seed"].nunique()
-    resampling = metrics.draw_resampling(len(gold), n_seeds, n_resamples=n_resamples, rng=rng)
+    gold = numbers.drop_duplicates("key").set_index("key").loc[wide.index, "label"].to_numpy()
     return {
         source: metrics.bootstrap_scores(
-            gold, numbers[source].to_numpy(dtype=np.int64).T, n_labels=len(index), resampling=resampling
+            gold, wide[source].to_numpy(dtype=np.int64).T, n_labels=len(index), resampling=resampling
         )
         for source in predictions["source"].unique()
     }
@@ -108,15 +126,22 @@ def contrast(scores: dict[str, Scores], pairs: Iterable[tuple[str, str]], *, con
     """
     rows = []
     for first, second in pairs:
-        if first not in scores or second not in scores:
-            continue
-        a, b = scores[first], scores[second]
-        row = {"first": first, "second": second}
-        row |= _with_interval("f1", a.f1 - b.f1, a.f1_draws - b.f1_draws, confidence)
-        rows.append(
-            row | _with_interval("accuracy", a.accuracy - b.accuracy, a.accuracy_draws - b.accuracy_draws, confidence)
-        )
+        if first in scores and second in scores:
+            difference = subtract(scores[first], scores[second])
+            row = {"first": first, "second": second}
+            row |= with_interval("f1", difference.f1, difference.f1_draws, confidence)
+            rows.append(row | with_interval("accuracy", difference.accuracy, difference.accuracy_draws, confidence))
     return pd.DataFrame(rows)
+
+
+def subtract(first: Scores, second: Scores) -> Scores:
+    """Return first minus second, draw by draw: both must be of the same resamples."""
+    return Scores(
+        first.f1 - second.f1,
+        first.accuracy - second.accuracy,
+        first.f1_draws - second.f1_draws,
+        first.accuracy_draws - second.accuracy_draws,
+    )
 
 
 def average_contrast(
@@ -154,11 +179,6 @@ def say_points(row: Any, name: str, *, signed: bool = False) -> str:
     value, low, high = (100 * getattr(row, name + end) for end in ("", "_low", "_high"))
     sign = "+" if signed else ""
     return f"{value:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
-
-
-def _with_interval(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
-    low, high = metrics.interval(draws, confidence=confidence)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def tabulate_predictions(

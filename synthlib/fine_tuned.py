@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from synthlib import metrics, task_comparison
-from synthlib.compare import CONTRASTS, average_contrast, contrast
+from synthlib.compare import CONTRASTS, average_contrast, contrast, score_on, subtract, with_interval
 from synthlib.metrics import Resampling, Scores
 from synthlib.paths import DATA
 from synthlib.tasks import Task
 
 FROZEN, FINE_TUNED = "frozen", "fine_tuned"
 #: Kinds of classifiers in the order shown.
-NAMES = {FROZEN: "frozen", FINE_TUNED: "fine-tuned", "tfidf": "TF-IDF", "majority": "commonest label"}
+KINDS = (FROZEN, FINE_TUNED, "tfidf", "majority")
 FOLDER = DATA / "results" / "finetuned" / "train"
 
 #: Scores by task, kind of classifier and source.
@@ -107,26 +107,19 @@ def score_kinds(
 def _score_task(
     predictions: pd.DataFrame, task: Task, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, dict[str, Scores]]:
-    number = {label: place for place, label in enumerate(task.label_names)}
     keys = sorted(set.intersection(*(set(rows["key"]) for _, rows in predictions.groupby("classifier"))))
     if not keys:
         raise ValueError(f"{task.name}: the frozen and the released classifiers have no test text in common")
     chosen = predictions[predictions["key"].isin(keys)]
-    gold = chosen.drop_duplicates("key").set_index("key").loc[keys, "label"].map(number).to_numpy()
     rows = metrics.draw_resampling(len(keys), 1, n_resamples=n_resamples, rng=rng).rows
     found: dict[str, dict[str, Scores]] = {}
-    for kind in [kind for kind in NAMES if kind in set(chosen["classifier"])]:
+    for kind in [kind for kind in KINDS if kind in set(chosen["classifier"])]:
         of_kind = chosen[chosen["classifier"] == kind]
         seeds = metrics.draw_resampling(1, of_kind["seed"].nunique(), n_resamples=n_resamples, rng=rng).seeds
-        found[kind] = {}
-        for source, frame in of_kind.groupby("source", sort=False):
-            wide = frame.pivot(index="seed", columns="key", values="predicted")[keys]
-            if wide.isna().to_numpy().any() or len(wide) != seeds.shape[1]:
-                raise ValueError(f"{task.name}, {kind}, {source}: not every seed has a prediction for every text")
-            predicted = wide.apply(lambda column: column.map(number)).to_numpy(dtype=np.int64)
-            found[kind][source] = metrics.bootstrap_scores(
-                gold, predicted, n_labels=len(number), resampling=Resampling(rows, seeds)
-            )
+        try:
+            found[kind] = score_on(of_kind, task.label_names, Resampling(rows, seeds))
+        except ValueError as error:
+            raise ValueError(f"{task.name}, {kind}: {error}") from None
     return found
 
 
@@ -141,8 +134,8 @@ def tabulate_task(kinds: Mapping[str, dict[str, Scores]], *, confidence: float) 
     rows = []
     for kind, sources in kinds.items():
         for source, score in sources.items():
-            low, high = metrics.interval(score.f1_draws, confidence=confidence)
-            rows.append({"classifier": kind, "source": source, "f1": score.f1, "f1_low": low, "f1_high": high})
+            row = {"classifier": kind, "source": source}
+            rows.append(row | with_interval("f1", score.f1, score.f1_draws, confidence))
     return pd.DataFrame(rows)
 
 
@@ -161,7 +154,7 @@ def tabulate_kinds(scores: ScoresByKind) -> pd.DataFrame:
     n_tasks = len(scores)
     means = wide.dropna().groupby("source", sort=False).agg(["mean", "size"])
     complete = means[means.xs("size", axis=1, level=1).eq(n_tasks).all(axis=1)].xs("mean", axis=1, level=1)
-    return complete[[kind for kind in NAMES if kind in complete]].rename(columns=NAMES)
+    return complete[[kind for kind in KINDS if kind in complete]]
 
 
 def measure_gains(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
@@ -197,9 +190,7 @@ def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, conf
         ``reversed`` (firm under both, with opposite signs), ``firm only frozen`` or ``firm only fine-tuned``.
     """
     frames = {
-        kind: task_comparison.collect_differences(
-            {task: kinds[kind] for task, kinds in scores.items()}, tasks, confidence=confidence
-        )
+        kind: task_comparison.collect_differences(_of_kind(scores, kind), tasks, confidence=confidence)
         for kind in (FROZEN, FINE_TUNED)
     }
     by = ["task", "group", "first", "second"]
@@ -229,11 +220,29 @@ def average_conclusions(scores: ScoresByKind, *, confidence: float) -> pd.DataFr
         holds the tasks fixed.
     """
     return pd.concat(
-        average_contrast(
-            {task: kinds[kind] for task, kinds in scores.items()}, CONTRASTS, confidence=confidence
-        ).assign(classifier=kind)
+        average_contrast(_of_kind(scores, kind), CONTRASTS, confidence=confidence).assign(classifier=kind)
         for kind in (FROZEN, FINE_TUNED)
     )
+
+
+def compare_gaps(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
+    """Return how the gap between real and zero-shot text moves with fine-tuning: fine-tuned minus frozen, by task.
+
+    Returns
+    -------
+    gap_changes : DataFrame
+        task, f1, f1_low, f1_high (fractions, paired), sure (the interval does not hold 0).
+    """
+    frames = []
+    for task, kinds in scores.items():
+        gaps = {kind: subtract(*(kinds[kind][source] for source in CONTRASTS[0])) for kind in (FROZEN, FINE_TUNED)}
+        frames.append(contrast(gaps, [(FINE_TUNED, FROZEN)], confidence=confidence).assign(task=task))
+    changes = pd.concat(frames, ignore_index=True)[["task", "f1", "f1_low", "f1_high"]]
+    return changes.assign(sure=(changes["f1_low"] > 0) | (changes["f1_high"] < 0))
+
+
+def _of_kind(scores: ScoresByKind, kind: str) -> dict[str, dict[str, Scores]]:
+    return {task: kinds[kind] for task, kinds in scores.items()}
 
 
 def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[str]:
@@ -258,7 +267,8 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
     rho = pair.set_index("classifier")
     if {FROZEN, FINE_TUNED} <= set(rho.index) and rho["rho"].notna().all():
         values = [
-            f"{row.rho:+.2f} ({row.rho_low:+.2f} to {row.rho_high:+.2f}, permutation p = {row.rho_p:.3f}) {NAMES[kind]}"
+            f"{row.rho:+.2f} ({row.rho_low:+.2f} to {row.rho_high:+.2f}, permutation p = {row.rho_p:.3f}) "
+            + say_kind(kind)
             for kind, row in rho.loc[[FROZEN, FINE_TUNED]].iterrows()
         ]
         said.append(f"Spearman's rho of the gap real minus zero_shot with subjectivity: {' and '.join(values)}.")
@@ -266,6 +276,11 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
         said.append("Spearman's rho of the gap with subjectivity is undefined on so few tasks.")
     same = int((conclusions["change"] == "same").sum())
     return [*said, f"Fine-tuning leaves {same} of {len(conclusions)} differences as they were, firm or not."]
+
+
+def say_kind(kind: str) -> str:
+    """Return the kind of a classifier as a word of a sentence."""
+    return kind.replace("_", "-")
 
 
 def stack_trends(slopes: Mapping[str, pd.DataFrame], doubt: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -304,6 +319,6 @@ def say_trends(trends: pd.DataFrame, source: str) -> str:
     for measure, (chance, meaning) in meanings.items():
         rows = trends[(trends["measure"] == measure) & (trends["source"] == source) & trends["value"].notna()]
         of_kind = {kind: rows[rows["classifier"] == kind] for kind in (FROZEN, FINE_TUNED)}
-        counts = [f"{(part['low'] > chance).sum()} of {len(part)} {NAMES[kind]}" for kind, part in of_kind.items()]
+        counts = [f"{(part['low'] > chance).sum()} of {len(part)} {say_kind(kind)}" for kind, part in of_kind.items()]
         said.append(f"{meaning} on {' and '.join(counts)}")
     return "; ".join(said) + "."

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synthlib import metrics
-from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions
+from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions, with_interval
 from synthlib.metrics import Scores
 from synthlib.paths import PARAMS
 from synthlib.tasks import Task, load_task
@@ -175,5 +175,4 @@ def compare_test_sets(
 
 
 def _say(scores: Scores, confidence: float) -> str:
-    low, high = metrics.interval(scores.f1_draws, confidence=confidence)
-    return say_points(pd.Series({"f1": scores.f1, "f1_low": low, "f1_high": high}), "f1")
+    return say_points(pd.Series(with_interval("f1", scores.f1, scores.f1_draws, confidence)), "f1")

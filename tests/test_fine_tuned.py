@@ -101,10 +101,19 @@ def test_differences_are_averaged_under_each_encoder(scores):
     assert averages.loc[("frozen", "few_shot", "zero_shot"), "f1_low"] < 0
 
 
+def test_a_gap_that_moves_is_told_from_one_that_stays(scores):
+    moved = {kind: make_scores({"real": 0.9, "zero_shot": f1}) for kind, f1 in (("frozen", 0.5), ("fine_tuned", 0.7))}
+    changes = fine_tuned.compare_gaps({"humor": moved, "imdb": scores["imdb"]}, confidence=0.95).set_index("task")
+    assert changes["sure"].to_dict() == {"humor": True, "imdb": False}
+    assert changes.loc["humor", "f1"] == pytest.approx(-0.2) and changes.loc["humor", "f1_high"] < -0.1
+    gaps = [scores["imdb"][kind]["real"].f1 - scores["imdb"][kind]["zero_shot"].f1 for kind in ("frozen", "fine_tuned")]
+    assert changes.loc["imdb", "f1"] == pytest.approx(gaps[1] - gaps[0])
+
+
 def test_a_source_that_one_kind_lacks_is_not_averaged(scores):
     means = fine_tuned.tabulate_kinds(scores)
     assert means.index.tolist() == ["real"]
-    assert means.columns.tolist() == ["frozen", "fine-tuned", "TF-IDF", "commonest label"]
+    assert means.columns.tolist() == ["frozen", "fine_tuned", "tfidf", "majority"]
     assert means.loc["real", "frozen"] == pytest.approx(100 * scores["imdb"]["frozen"]["real"].f1)
 
 
@@ -154,7 +163,7 @@ def test_other_texts_or_missing_predictions_are_refused(released):
     with pytest.raises(ValueError, match="no test text in common"):
         other = {"imdb": frozen.assign(key="x" + frozen["key"])}
         fine_tuned.score_kinds(other, found, TASKS, n_resamples=100, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="imdb, frozen, real: not every seed"):
+    with pytest.raises(ValueError, match="imdb, frozen: not every source and seed"):
         gap = {"imdb": frozen.drop(index=0)}
         keep = {"imdb": found["imdb"]}
         fine_tuned.score_kinds(gap, keep, TASKS, n_resamples=100, rng=np.random.default_rng(0))

@@ -12,7 +12,7 @@ from matplotlib import colors
 from matplotlib import pyplot as plt
 
 from synthlib import plots
-from synthlib.plots import diversity, style
+from synthlib.plots import comparison, diversity, style
 from synthlib.settings import SETTINGS, TRAINING_SOURCES
 
 pytestmark = pytest.mark.usefixtures("project_style")
@@ -85,6 +85,20 @@ def test_one_source_and_one_group_will_do():
     frame = make_points(sources=("few_shot",), tasks=("imdb",), reference="coverage")
     axes = diversity.similarity_by_task(frame, n_nearest=3).axes
     assert len(axes) == 1 and "mean of 3 nearest" in axes[0].get_xlabel()
+
+
+def test_names_of_near_points_cover_no_point_bar_or_other_name():
+    places = pd.DataFrame({"task": ["tweet_emotion", "sarcasm_headlines", "imdb"], "score": [2.1, 2.2, 1.0]})
+    gaps = places.assign(group="most_subjective", f1=[0.205, 0.215, 0.22])
+    gaps = gaps.assign(f1_low=gaps["f1"] - 0.04, f1_high=gaps["f1"] + 0.04, score_low=-2.0, score_high=5.0)
+    figure = comparison.plot_gap_and_subjectivity(gaps, note="")
+    figure.canvas.draw()
+    names = {t.get_text(): mpl.text.Text.get_window_extent(t) for t in figure.axes[0].texts}  # without leaders
+    assert list(names) == gaps["task"].tolist()
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(names.values(), 2))
+    for row in gaps.itertuples():
+        bar = figure.axes[0].transData.transform([(row.score, 100 * y) for y in np.linspace(row.f1_low, row.f1_high)])
+        assert not any(box.contains(*point) for box in names.values() for point in bar)
 
 
 def test_map_has_a_panel_a_source_before_the_real_texts():

@@ -281,21 +281,23 @@ def test_a_key_follows_imports_through_the_library():
     assert keys.library_files(["import numpy"]) == []
 
 
-def test_texts_in_a_folder_count_by_size_and_time(tmp_path, monkeypatch):
+def test_texts_in_a_folder_count_by_content(tmp_path, monkeypatch):
     monkeypatch.delenv("SYNTHLIB_DATA", raising=False)
     with pytest.raises(ValueError, match="SYNTHLIB_DATA"):
-        keys._folder_state(["imdb"])
+        keys._own_texts(["imdb"])
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"imdb\.parquet"):
-        keys._folder_state(["imdb"])
+        keys._own_texts(["imdb"])
     texts = pd.DataFrame({"key": ["a"], "text": ["a film"], "label": ["positive"], "split": ["test"]})
     texts.to_parquet(tmp_path / "imdb.parquet")
-    before = keys._folder_state(["imdb"])
-    os.utime(tmp_path / "imdb.parquet", ns=(1, 1))
-    assert keys._folder_state(["imdb"]) != before
+    before = keys._own_texts(["imdb"])
+    os.utime(tmp_path / "imdb.parquet", ns=(1, 1))  # as of a copy
+    assert keys._own_texts(["imdb"]) == before
+    texts.assign(text="a play").to_parquet(tmp_path / "imdb.parquet")
+    assert keys._own_texts(["imdb"]) != before
     texts.assign(label="good").to_parquet(tmp_path / "imdb.parquet")  # refused before anything runs
     with pytest.raises(ValueError, match=r"imdb.parquet: unknown label\(s\) \['good'\]; allowed are"):
-        keys._folder_state(["imdb"])
+        keys._own_texts(["imdb"])
 
 
 def test_cores_are_shared_out():

@@ -126,11 +126,10 @@ def score_tags(
             for group, part in plan.groupby(["source", "share"], sort=False)
         }
         for (source, share), score in scores.items():
-            low, high = metrics.interval(score.f1_draws, confidence=confidence)
-            row = {"test_set": test_set, "source": source, "share": share, "f1": score.f1, "f1_low": low}
+            row = {"test_set": test_set, "source": source, "share": share}
+            row |= compare.with_interval("f1", score.f1, score.f1_draws, confidence)
             gain = compare.contrast(scores, [((source, share), ("real", 0.0))], confidence=confidence).iloc[0]
-            gains = {f"gain{end}": gain[f"f1{end}"] for end in ("", "_low", "_high")}
-            rows.append(row | {"f1_high": high} | gains)
+            rows.append(row | {f"gain{end}": gain[f"f1{end}"] for end in ("", "_low", "_high")})
     return pd.DataFrame(rows)
 
 

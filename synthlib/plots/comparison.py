@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import CLASSIFIER_LOOKS, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES
+from synthlib.plots.style import (
+    CLASSIFIER_LOOKS,
+    CLASSIFIER_NAMES,
+    GROUP_COLORS,
+    GROUP_MARKERS,
+    GROUP_NAMES,
+    PAGE_WIDTH,
+    SOURCE_NAMES,
+)
 
 _BREAKS = {"zero_shot+attributed": "zero-shot +\nattributed", "pool+few_shot": "pool +\nfew-shot"}
 
@@ -94,7 +104,7 @@ def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
         ax.plot(row.score, 100 * row.f1, GROUP_MARKERS[row.group], color=color, ms=5)
     ax.axhline(0, color="0.3", lw=0.8, ls=":")
     ax.margins(x=0.15)
-    _name_points(ax, gaps["score"].to_numpy(), 100 * gaps["f1"].to_numpy(), gaps["task"].tolist())
+    _name_points(ax, gaps)
     ax.set_xlabel("subjectivity of the task (Bradley-Terry score of the language-model panel)")
     ax.set_ylabel("gap: real minus zero-shot,\nMacro-F1 (points)")
     ax.set_title(note)
@@ -144,10 +154,10 @@ def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> 
     for ax, (first, second) in zip(axes[0], pairs, strict=True):
         rows = conclusions[(conclusions["first"] == first) & (conclusions["second"] == second)]
         for kind, offset in (("frozen", 0.15), ("fine_tuned", -0.15)):
-            color, marker, name = CLASSIFIER_LOOKS[kind]
+            color, marker = CLASSIFIER_LOOKS[kind]
             y = [tasks.index(task) + offset for task in rows["task"]]
             ax.hlines(y, 100 * rows[f"f1_low_{kind}"], 100 * rows[f"f1_high_{kind}"], color=color, lw=1.4)
-            ax.plot(100 * rows[f"f1_{kind}"], y, marker, color=color, label=name)
+            ax.plot(100 * rows[f"f1_{kind}"], y, marker, color=color, label=CLASSIFIER_NAMES[kind])
         ax.axvline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
     axes[0, 0].set_yticks(range(len(tasks)), tasks)
@@ -156,32 +166,37 @@ def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> 
     return fig
 
 
-def _name_points(ax: plt.Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
-    """Write each point's name at the one of four corners where it is farthest from the other points and names."""
-    span_x, span_y = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
-    taken = [*zip(x / span_x, y / span_y, strict=True)]
-    for column, row, name in zip(x / span_x, y / span_y, names, strict=True):
-        half = 0.012 * len(name) / 2
-        corners = [(side, up) for up in (1, -1) for side in (1, -1)]
-        middles = [(column + side * (0.02 + half), row + up * 0.035) for side, up in corners]
-        room = [
-            min(np.hypot((a - u) / (2 * half), (b - v) / 0.05) for u, v in taken if (u, v) != (column, row))
-            if len(taken) > 1
-            else 1.0
-            for a, b in middles
-        ]
-        best = int(np.argmax(np.minimum(room, 1.5)))
-        side, up = corners[best]
-        taken.append(middles[best])
+def _name_points(ax: plt.Axes, gaps: pd.DataFrame) -> None:
+    """Write each task's name beside its point, at the nearest place clear of other points, bars and names."""
+    width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
+    x, low, high = gaps["score"] / width, 100 * gaps["f1_low"] / height, 100 * gaps["f1_high"] / height
+    taken = [*zip(x, (low + high) / 2, [0.012] * len(x), (high - low) / 2, strict=True)]  # boxes: middle, half sizes
+    for number, row in enumerate(gaps.itertuples()):
+        half = 0.012 * len(row.task) / 2
+        others = [box for place, box in enumerate(taken) if place != number]
+        spots = []
+        for far, up, side in itertools.product((1, 3, 5), (1, -1), (1, -1)):
+            middle = row.score / width + side * (0.02 * far + half), 100 * row.f1 / height + up * 0.035 * far
+            box = (*middle, half, 0.022)
+            gap = min((_find_gap(box, other) for other in others), default=1.0)
+            spots.append((min(gap, 0.01), -far, side, up, box))
+        _, far, side, up, box = max(spots, key=lambda spot: spot[:2])
+        taken.append(box)
         ax.annotate(
-            name,
-            (column * span_x, row * span_y),
-            xytext=(5 * side, 5 * up),
+            row.task,
+            (row.score, 100 * row.f1),
+            xytext=(-5 * far * side, -5 * far * up),
             textcoords="offset points",
             ha="left" if side > 0 else "right",
             va="bottom" if up > 0 else "top",
             fontsize=6.5,
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "0.5", "shrinkA": 0, "shrinkB": 3} if far < -1 else None,
         )
+
+
+def _find_gap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Return how far two boxes (middle x and y, half width, half height) are apart; below 0 where they overlap."""
+    return max(abs(a[0] - b[0]) - a[2] - b[2], abs(a[1] - b[1]) - a[3] - b[3])
 
 
 def _name_groups(fig: Figure, ax: plt.Axes) -> None:

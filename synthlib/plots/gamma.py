@@ -11,7 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from synthlib.plots.style import CLASSIFIER_LOOKS, COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import (
+    CLASSIFIER_LOOKS,
+    CLASSIFIER_NAMES,
+    COLUMN_WIDTH,
+    PAGE_WIDTH,
+    SOURCE_NAMES,
+    SOURCE_PALETTE,
+)
 from synthlib.plots.table import format_estimates, table
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -172,12 +179,12 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (measure, source) in zip(axes[0], panels, strict=True):
         for kind, offset in (("frozen", -0.17), ("fine_tuned", 0.17)):
-            color, marker, name = CLASSIFIER_LOOKS[kind]
+            color, marker = CLASSIFIER_LOOKS[kind]
             chosen = (trends["measure"] == measure) & (trends["source"] == source) & (trends["classifier"] == kind)
             rows = trends[chosen]
             y = [titles.index(title) + offset for title in names[chosen]]
             ax.hlines(y, rows["low"], rows["high"], color=color, lw=1.2)
-            ax.plot(rows["value"], y, marker, color=color, markersize=3, label=name)
+            ax.plot(rows["value"], y, marker, color=color, markersize=3, label=CLASSIFIER_NAMES[kind])
         ax.axvline(0.0 if measure == "slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
         of_what = "accuracy per unit of γ" if measure == "slope" else "AUC of uncertainty"
         ax.set(title=SOURCE_NAMES[source], xlabel=of_what, ylim=(len(titles) - 0.5, -0.5))

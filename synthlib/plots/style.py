@@ -65,12 +65,18 @@ GROUP_MARKERS = {"least_subjective": "o", "most_subjective": "s"}
 GROUP_COLORS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
 GROUP_NAMES = {"least_subjective": "least subjective (study)", "most_subjective": "most subjective (study)"}
 
-#: Colour, marker and name of kinds of classifiers.
+#: Kinds of classifiers: name, and colour and marker.
+CLASSIFIER_NAMES = {
+    "frozen": "frozen encoder",
+    "fine_tuned": "fine-tuned",
+    "tfidf": "TF-IDF",
+    "majority": "commonest label",
+}
 CLASSIFIER_LOOKS = {
-    "frozen": ("#7f7f7f", "o", "frozen encoder"),
-    "fine_tuned": ("#0072b2", "s", "fine-tuned"),
-    "tfidf": ("#e69f00", "^", "TF-IDF"),
-    "majority": ("#b0b0b0", "x", "commonest label"),
+    "frozen": ("#7f7f7f", "o"),
+    "fine_tuned": ("#0072b2", "s"),
+    "tfidf": ("#e69f00", "^"),
+    "majority": ("#b0b0b0", "x"),
 }
 
 

@@ -11,7 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import CLASSIFIER_LOOKS, COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import (
+    CLASSIFIER_LOOKS,
+    CLASSIFIER_NAMES,
+    COLUMN_WIDTH,
+    PAGE_WIDTH,
+    SOURCE_NAMES,
+    SOURCE_PALETTE,
+)
 
 _CURVE_STYLE = {"real": ("#000000", "o"), "real+synthetic": ("#e69f00", "s")}
 _MARKERS = {"real": "o", "zero_shot": "s", "few_shot": "^", "attributed": "D"}
@@ -44,16 +51,16 @@ def plot_kinds(scores: pd.DataFrame) -> Figure:
     Parameters
     ----------
     scores : DataFrame
-        classifier (of ``CLASSIFIER_LOOKS``), source, f1, f1_low, f1_high (fractions).
+        classifier (of ``CLASSIFIER_NAMES``), source, f1, f1_low, f1_high (fractions).
     """
     sources, kinds = list(scores["source"].unique()), list(scores["classifier"].unique())
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 0.36 * len(sources) + 0.9))
     for number, kind in enumerate(kinds):
-        color, marker, name = CLASSIFIER_LOOKS[kind]
+        color, marker = CLASSIFIER_LOOKS[kind]
         rows = scores[scores["classifier"] == kind]
         y = [sources.index(source) + 0.7 * ((number + 0.5) / len(kinds) - 0.5) for source in rows["source"]]
         ax.hlines(y, 100 * rows["f1_low"], 100 * rows["f1_high"], color=color, lw=1.2)
-        ax.plot(100 * rows["f1"], y, marker, color=color, label=name)
+        ax.plot(100 * rows["f1"], y, marker, color=color, label=CLASSIFIER_NAMES[kind])
     ax.set_yticks(range(len(sources)), [SOURCE_NAMES[source] for source in sources])
     ax.set_ylim(len(sources) - 0.5, -0.5)
     ax.set_xlabel("Macro-F1 on real test texts (points), 95 % interval")

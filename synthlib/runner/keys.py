@@ -10,7 +10,7 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
    params/tasks/<task>.yaml and params/prompts.yaml and original.csv; params/prices.yaml for a stage with list prices;
    and the files of a folder of votes of one's own (``votes``). A file called after a task counts only for cells with
    that task; cards (.md) and index.json, which lists hashes of the others, do not count;
-5. with ``source: folder``, name, size and time of the tasks' files in SYNTHLIB_DATA;
+5. with ``source: folder``, the tasks' files in SYNTHLIB_DATA, and those with people's votes in SYNTHLIB_ANNOTATIONS;
 6. the keys of the jobs whose outputs it reads.
 
 Python, the installed packages and the machine are written to the manifest but are not part of the key.
@@ -68,7 +68,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
         "data": {name: file_sha256(path) for name, path in files.items()} | _own_votes(params),
-        "folder": _folder_state(tasks) if getattr(params, "source", None) == "folder" else {},
+        "folder": _own_texts(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -157,7 +157,8 @@ def _own_votes(params: Params) -> dict[str, str]:
     return {f"votes/{path.name}": file_sha256(path) for path in files if path.is_file()}
 
 
-def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
+def _own_texts(tasks: list[str]) -> dict[str, str]:
+    """Return the sha256 of one's own texts by task, and by name of those with people's votes."""
     folder = os.environ.get("SYNTHLIB_DATA")
     if not folder:
         raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file a task>")
@@ -168,7 +169,7 @@ def _folder_state(tasks: list[str]) -> dict[str, list[int]]:
     for task, path in files.items():
         _check_texts(task, path, _stamp(path))
     annotations = {name: path for name in annotated.SETS if (path := annotated.find_file(name))}
-    return {name: list(_stamp(path)) for name, path in (files | annotations).items()}
+    return {name: file_sha256(path) for name, path in (files | annotations).items()}
 
 
 @cache
