@@ -186,8 +186,8 @@ def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, conf
     -------
     conclusions : DataFrame
         task, group, first, second, f1, f1_low, f1_high of the frozen encoder (``_frozen``) and of the fine-tuned one
-        (``_fine_tuned``), fractions; change: ``same`` (the same sign firm under both, or firm under none),
-        ``reversed`` (firm under both, with opposite signs), ``firm only frozen`` or ``firm only fine-tuned``.
+        (``_fine_tuned``), fractions; change: ``firm under both`` (with the same sign), ``reversed`` (firm under both,
+        with opposite signs), ``firm under neither``, ``firm only frozen`` or ``firm only fine-tuned``.
     """
     frames = {
         kind: task_comparison.collect_differences(_of_kind(scores, kind), tasks, confidence=confidence)
@@ -203,8 +203,8 @@ def compare_conclusions(scores: ScoresByKind, tasks: Mapping[str, Task], *, conf
         for kind in (FROZEN, FINE_TUNED)
     ]
     both["change"] = np.select(
-        [signs[0] == signs[1], signs[0] == -signs[1], signs[0] != 0],
-        ["same", "reversed", "firm only frozen"],
+        [(signs[0] == 0) & (signs[1] == 0), signs[0] == signs[1], signs[0] == -signs[1], signs[0] != 0],
+        ["firm under neither", "firm under both", "reversed", "firm only frozen"],
         default="firm only fine-tuned",
     )
     return both
@@ -226,18 +226,21 @@ def average_conclusions(scores: ScoresByKind, *, confidence: float) -> pd.DataFr
 
 
 def compare_gaps(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
-    """Return how the gap between real and zero-shot text moves with fine-tuning: fine-tuned minus frozen, by task.
+    """Return how far each difference between sources moves with fine-tuning: fine-tuned minus frozen, by task.
 
     Returns
     -------
     gap_changes : DataFrame
-        task, f1, f1_low, f1_high (fractions, paired), sure (the interval does not hold 0).
+        task, first, second, f1, f1_low, f1_high (fractions, paired), sure (the interval does not hold 0).
     """
     frames = []
     for task, kinds in scores.items():
-        gaps = {kind: subtract(*(kinds[kind][source] for source in CONTRASTS[0])) for kind in (FROZEN, FINE_TUNED)}
-        frames.append(contrast(gaps, [(FINE_TUNED, FROZEN)], confidence=confidence).assign(task=task))
-    changes = pd.concat(frames, ignore_index=True)[["task", "f1", "f1_low", "f1_high"]]
+        for first, second in CONTRASTS:
+            if all(source in kinds[kind] for source in (first, second) for kind in (FROZEN, FINE_TUNED)):
+                gaps = {kind: subtract(kinds[kind][first], kinds[kind][second]) for kind in (FROZEN, FINE_TUNED)}
+                moved = contrast(gaps, [(FINE_TUNED, FROZEN)], confidence=confidence)
+                frames.append(moved.assign(task=task, first=first, second=second))
+    changes = pd.concat(frames, ignore_index=True)[["task", "first", "second", "f1", "f1_low", "f1_high"]]
     return changes.assign(sure=(changes["f1_low"] > 0) | (changes["f1_high"] < 0))
 
 
@@ -258,8 +261,8 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
     said = []
     for (first, second), rows in conclusions.groupby(["first", "second"], sort=False):
         counts = rows["change"].value_counts()
-        parts = [f"the same on {counts.get('same', 0)} of {len(rows)} tasks"]
-        for change in ("reversed", "firm only frozen", "firm only fine-tuned"):
+        parts = [f"firm under both with the same sign on {counts.get('firm under both', 0)} of {len(rows)} tasks"]
+        for change in ("reversed", "firm only frozen", "firm only fine-tuned", "firm under neither"):
             if change in counts:
                 parts.append(f"{change} on {', '.join(rows.loc[rows['change'] == change, 'task'])}")
         said.append(f"{first} minus {second}: {'; '.join(parts)}.")
@@ -274,8 +277,18 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
         said.append(f"Spearman's rho of the gap real minus zero_shot with subjectivity: {' and '.join(values)}.")
     else:
         said.append("Spearman's rho of the gap with subjectivity is undefined on so few tasks.")
-    same = int((conclusions["change"] == "same").sum())
-    return [*said, f"Fine-tuning leaves {same} of {len(conclusions)} differences as they were, firm or not."]
+    return [*said, f"{say_changes(conclusions)}."]
+
+
+def say_changes(conclusions: pd.DataFrame) -> str:
+    """Return the counts of :func:`compare_conclusions` as a sentence without its stop."""
+    counts = conclusions["change"].value_counts()
+    one = sum(counts.get(f"firm only {kind}", 0) for kind in ("frozen", "fine-tuned"))
+    return (
+        f"Of {len(conclusions)} differences between sources {counts.get('firm under both', 0)} are firm with the same "
+        f"sign under both encoders, {counts.get('reversed', 0)} firm with opposite signs, {one} firm under one only "
+        f"and {counts.get('firm under neither', 0)} under neither"
+    )
 
 
 def say_kind(kind: str) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from synthlib import metrics
 from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions, with_interval
 from synthlib.metrics import Scores
 from synthlib.paths import PARAMS
-from synthlib.tasks import Task, load_task
+from synthlib.tasks import Task
 
 #: Columns of figures/05_table_1.csv.
 TABLE_1 = ["task", "group", "source", "n_train", "seeds"] + [
@@ -27,19 +28,20 @@ def collect_table_1(by_task: Mapping[str, pd.DataFrame], tasks: Mapping[str, Tas
     return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable")[TABLE_1].reset_index(drop=True)
 
 
-def say_below_guessing(table_1: pd.DataFrame) -> str:
+def say_below_guessing(table_1: pd.DataFrame, shares: Mapping[str, pd.Series]) -> str:
     """Return where Macro-F1 lies, interval included, below what guessing every label equally often would reach.
 
-    For K labels that is near 1/K where labels are balanced and lower elsewhere, so 1/K is a mild demand.
+    A label of share s, guessed for one text in K, has precision s and recall 1/K.
 
     Parameters
     ----------
     table_1 : DataFrame
-        task, source, f1, f1_high (fractions).
+        task, source, f1_high (fractions).
+    shares : mapping of str to Series
+        By task: each label's share of the test texts.
     """
-    n_labels = {task: len(load_task(task).label_names) for task in table_1["task"].unique()}
-    guess = 1 / table_1["task"].map(n_labels)
-    below = table_1[table_1["f1_high"] < guess]
+    guess = {task: (2 * share / len(share) / (share + 1 / len(share))).mean() for task, share in shares.items()}
+    below = table_1[table_1["f1_high"] < table_1["task"].map(guess)]
     named = [f"{task}: {', '.join(rows['source'])}" for task, rows in below.groupby("task", sort=False)]
     return "; ".join(named) or "none"
 
@@ -55,6 +57,34 @@ def collect_differences(
         frame.insert(0, "task", task)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True).sort_values("group", kind="stable").reset_index(drop=True)
+
+
+def summarise_over_tasks(differences: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return the mean over tasks of each difference with an interval for such tasks, not for these alone.
+
+    The interval is Student's, over tasks: what another ten tasks like these might give. That of
+    :func:`synthlib.compare.average_contrast` holds the tasks fixed.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        From :func:`collect_differences`.
+
+    Returns
+    -------
+    over_tasks : DataFrame
+        first, second, n_tasks, f1, f1_low, f1_high (fractions; NaN for one task), better, worse (tasks on which the
+        first is surely better or worse), lowest, highest.
+    """
+    rows = []
+    for (first, second), part in differences.groupby(["first", "second"], sort=False):
+        f1, n = part["f1"], len(part)
+        reach = stats.t.ppf((1 + confidence) / 2, n - 1) * f1.sem() if n > 1 else np.nan
+        row = {"first": first, "second": second, "n_tasks": n, "f1": f1.mean()}
+        row |= {"f1_low": f1.mean() - reach, "f1_high": f1.mean() + reach}
+        row |= {"better": (part["f1_low"] > 0).sum(), "worse": (part["f1_high"] < 0).sum()}
+        rows.append(row | {"lowest": f1.min(), "highest": f1.max()})
+    return pd.DataFrame(rows)
 
 
 def load_original() -> pd.DataFrame:

@@ -103,7 +103,14 @@ def test_differences_are_averaged_under_each_encoder(scores):
 
 def test_a_gap_that_moves_is_told_from_one_that_stays(scores):
     moved = {kind: make_scores({"real": 0.9, "zero_shot": f1}) for kind, f1 in (("frozen", 0.5), ("fine_tuned", 0.7))}
-    changes = fine_tuned.compare_gaps({"humor": moved, "imdb": scores["imdb"]}, confidence=0.95).set_index("task")
+    changes = fine_tuned.compare_gaps({"humor": moved, "imdb": scores["imdb"]}, confidence=0.95)
+    assert changes["second"].tolist() == [
+        "zero_shot",
+        "zero_shot",
+        "few_shot",
+        "zero_shot",
+    ]  # humor has no few-shot text
+    changes = changes[(changes["first"] == "real") & (changes["second"] == "zero_shot")].set_index("task")
     assert changes["sure"].to_dict() == {"humor": True, "imdb": False}
     assert changes.loc["humor", "f1"] == pytest.approx(-0.2) and changes.loc["humor", "f1_high"] < -0.1
     gaps = [scores["imdb"][kind]["real"].f1 - scores["imdb"][kind]["zero_shot"].f1 for kind in ("frozen", "fine_tuned")]
@@ -121,13 +128,20 @@ def test_a_source_that_one_kind_lacks_is_not_averaged(scores):
 def test_a_conclusion_that_changes_is_named(scores):
     conclusions = fine_tuned.compare_conclusions(scores, TASKS, confidence=0.95)
     changes = conclusions.set_index(["first", "second"])["change"]
-    assert changes["real", "zero_shot"] == "same"
+    assert changes["real", "zero_shot"] == "firm under both"
     assert changes["few_shot", "zero_shot"] == "firm only fine-tuned"
     relation = pd.DataFrame({"first": "real", "second": "zero_shot", "classifier": ["frozen", "fine_tuned"]})
     relation = relation.assign(rho=[0.5, 0.4], rho_low=-0.1, rho_high=0.9, rho_p=0.2)
     said = fine_tuned.say_conclusions(conclusions, relation)
-    assert "real minus zero_shot: the same on 1 of 1 tasks." in said
-    assert "few_shot minus zero_shot: the same on 0 of 1 tasks; firm only fine-tuned on imdb." in said
+    assert "real minus zero_shot: firm under both with the same sign on 1 of 1 tasks." in said
+    assert (
+        "few_shot minus zero_shot: firm under both with the same sign on 0 of 1 tasks; firm only fine-tuned on imdb."
+        in said
+    )
+    assert (
+        " are firm with the same sign under both encoders, 0 firm with opposite signs, 1 firm under one only"
+        in said[-1]
+    )
     assert "+0.50 (-0.10 to +0.90, permutation p = 0.200) frozen" in said[-2]
     undefined = fine_tuned.say_conclusions(conclusions, relation.assign(rho=np.nan))
     assert "undefined" in undefined[-2]

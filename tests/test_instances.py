@@ -27,6 +27,15 @@ def simulate(rng, *, n_texts=400, n_seeds=3, steep=1.0):
     return pd.concat(rows).assign(source="zero_shot"), texts
 
 
+def test_labels_of_disputed_texts_are_checked_against_the_votes():
+    texts = pd.DataFrame({"agreement": [1.0, 1.0, 0.6, 0.8, 0.5], "majority": ["a", "b", "a", "b", None]})
+    group = instances.TextSet("imdb", "Films", "panel", "test", texts.assign(gold=["a", "b", "b", "b", "a"]), None)
+    found = instances.check_labels([group, group])
+    assert found["n_texts"].tolist() == [4, 6] and found["same"].tolist() == [1.0, pytest.approx(1 / 3)]  # a tie is not
+    assert "disputes 6 of 10 texts" in instances.say_labels(found) and "majority for 33%" in instances.say_labels(found)
+    assert instances.say_labels(found[:1]) == "No text is disputed."
+
+
 def study(predictions, texts, sources=("zero_shot",), min_texts=10):
     settings = {"min_texts": min_texts, "n_resamples": 300, "confidence": 0.95, "rng": np.random.default_rng(0)}
     return instances.study_texts(predictions, texts, sources=list(sources), **settings)

@@ -100,10 +100,15 @@ def test_how_few_real_texts_do_as_well():
     curves = pd.DataFrame(rows, columns=["experiment", "task", "source", "n_per_label", "f1"])
     needed = expectation.count_real_needed(curves)
     assert needed["n_real"].fillna(0).tolist() == [50, 0] and needed["n_synthetic"].tolist() == [200, 10]
-    assert "On 1 of 2 tasks 50 real texts a label" in report_words.say_needed(needed, "zero_shot", n_labels=3)
-    assert expectation.measure_mixing(curves)["gain"].round(6).tolist() == [0.05]
-    assert expectation.count_real_needed(curves[:0]).empty and expectation.measure_mixing(curves[:0]).empty
-    assert report_words.say_mixing(expectation.measure_mixing(curves[:0])) == []
+    said = report_words.say_needed(needed, "zero_shot", n_labels=3)
+    assert "50 on 1, no number tried on 1 of 2 tasks. The median of those, 50, is 150 texts" in said
+    mixed = expectation.measure_mixing(curves, confidence=0.95)
+    assert mixed["gain"].round(6).tolist() == [0.05] and "by +5.0 points" in report_words.say_mixing(mixed)[0]
+    more = pd.DataFrame([("mixing", "u", s, 10, f) for s, f in (("real", 0.4), ("real+synthetic", 0.41))])
+    mixed = expectation.measure_mixing(pd.concat([curves, more.set_axis(curves.columns, axis=1)]), confidence=0.95)
+    assert mixed.loc[0, ["gain", "gain_low"]].round(3).tolist() == [0.03, -0.224]  # 0.03 - 12.706 * 0.02
+    assert expectation.count_real_needed(curves[:0]).empty
+    assert report_words.say_mixing(expectation.measure_mixing(curves[:0], confidence=0.95)) == []
 
 
 def test_the_example_is_said_to_be_one_and_needs_its_task():

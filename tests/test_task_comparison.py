@@ -74,5 +74,20 @@ def test_sources_below_guessing_are_named():
         [("imdb", "real", 0.8, 0.9), ("imdb", "zero_shot", 0.4, 0.49), ("ag_news", "zero_shot", 0.3, 0.4)],
         columns=["task", "source", "f1", "f1_high"],
     )
-    assert task_comparison.say_below_guessing(table) == "imdb: zero_shot"  # four kinds of news: a quarter is guessing
-    assert task_comparison.say_below_guessing(table.iloc[:1]) == "none"
+    even = {"imdb": pd.Series([0.5, 0.5]), "ag_news": pd.Series([0.25] * 4)}
+    assert task_comparison.say_below_guessing(table, even) == "imdb: zero_shot"  # four kinds of news: a quarter
+    rare = even | {"imdb": pd.Series([0.9, 0.1])}  # guessed labels are seldom the rare one: (0.643 + 0.167) / 2
+    assert task_comparison.say_below_guessing(table, rare) == "none"
+    said = task_comparison.say_below_guessing(table.assign(f1_high=[0.9, 0.404, 0.4]), rare)
+    assert said == "imdb: zero_shot"
+
+
+def test_a_mean_over_tasks_has_an_interval_for_other_tasks():
+    rows = pd.DataFrame({"first": "real", "second": "zero_shot", "f1": [0.1, 0.2, 0.3, -0.1]})
+    rows = rows.assign(f1_low=rows["f1"] - 0.05, f1_high=rows["f1"] + 0.05)
+    row = task_comparison.summarise_over_tasks(rows, confidence=0.95).iloc[0]
+    low, high = stats.t.interval(0.95, 3, loc=rows["f1"].mean(), scale=stats.sem(rows["f1"]))
+    assert row[["f1", "f1_low", "f1_high"]].tolist() == pytest.approx([0.125, low, high])
+    assert row[["n_tasks", "better", "worse", "lowest", "highest"]].tolist() == [4, 3, 1, -0.1, 0.3]
+    alone = task_comparison.summarise_over_tasks(rows.iloc[:1], confidence=0.95).iloc[0]
+    assert alone["f1"] == 0.1 and np.isnan(alone["f1_low"])

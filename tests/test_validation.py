@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthlib import agreement, validation
+from synthlib import agreement, metrics, validation
 from synthlib.plots import validation as figures
 
 TRUTH = np.linspace(-1.5, 1.5, 5)
@@ -40,6 +40,16 @@ def test_alpha_of_the_population_is_that_of_very_many_texts():
     settings = {"n_texts": 50, "n_votes": 5, "n_resamples": 200, "confidence": 0.95, "rng": rng}
     rows = validation.cover_alpha(n_simulations=150, **settings).set_index("interval")
     assert rows.loc["used here", "coverage_high"] > 0.93
+
+
+def test_difference_of_the_population_is_that_of_very_many_texts_and_seeds():
+    rng = np.random.default_rng(5)
+    gold, predicted = validation.simulate_classifiers(n_texts=4000, n_seeds=400, rng=rng)
+    first, second = (metrics.macro_f1(gold, labels, n_labels=2).mean() for labels in predicted)
+    assert first - second == pytest.approx(validation.population_difference(), abs=0.01)
+    settings = {"n_texts": 300, "n_seeds": 5, "n_resamples": 150, "confidence": 0.95, "rng": rng}
+    rows = validation.cover_difference(n_simulations=150, **settings)
+    assert rows.loc[0, "coverage_high"] > 0.93 and 0 < rows.loc[0, "width"] < 0.2
 
 
 def test_spammers_draw_scores_together_and_the_filter_undoes_a_part():

@@ -130,6 +130,8 @@ class Validation(Params):
     spammer_share: Share
     texts: Annotated[list[Annotated[int, Field(ge=10)]], Field(min_length=1), AfterValidator(distinct)]
     n_votes: Annotated[int, Field(ge=2)]
+    seeds: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(distinct)]
+    test_texts: Annotated[int, Field(ge=10)]
     regularisation: Annotated[float, Field(gt=0)]
     n_resamples: Resamples
     confidence: Share

@@ -124,7 +124,7 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
     tasks = list(parts["task"].unique())[::-1]
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.3 * len(tasks) + 0.9))
     looks = {"quality": ("#d55e00", -0.16, "quality: size-matched real minus zero-shot")}
-    looks["size"] = ("#0072b2", 0.16, "size: all real rows minus size-matched real")
+    looks["size"] = ("#0072b2", 0.16, "size and label shares: all real rows minus size-matched real")
     for part, (color, offset, name) in looks.items():
         rows = parts[parts["part"] == part]
         y = [tasks.index(task) + offset for task in rows["task"]]
@@ -133,7 +133,7 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
             ax.plot([100 * low, 100 * high], [height, height], color="0.15", lw=1)
     ax.axvline(0, color="0.3", lw=0.8)
     ax.set_yticks(range(len(tasks)), tasks)
-    ax.set_xlabel("share of the gap in Macro-F1 (points), 95 % interval")
+    ax.set_xlabel("part of the gap in Macro-F1 (points), 95 % interval")
     fig.legend(loc="outside upper center", ncols=1)
     return fig
 

@@ -137,7 +137,7 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("training texts a label")
-    ax.set_ylabel("Macro-F1 (points)")
+    ax.set_ylabel("Macro-F1 (points), band: 95 % interval")
     fig.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return fig
 
@@ -171,7 +171,7 @@ def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
         ax.minorticks_off()
         ax.set_title(task)
     fig.supxlabel("real training texts a label", fontsize=8)
-    fig.supylabel("Macro-F1 (points)", fontsize=8)
+    fig.supylabel("Macro-F1 (points), band: 95 % interval", fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=min(3, n_columns + 1))
     return fig

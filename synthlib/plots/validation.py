@@ -10,7 +10,7 @@ from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH
 
 _STYLES = {"percentile": ("#d55e00", "s"), "used here": ("#0072b2", "o")}
 _CROWDS = ("#000000", "#d55e00", "#0072b2")
-_UNITS = {"Bradley-Terry score": "workers", "Krippendorff's alpha": "texts"}
+_UNITS = {"Bradley-Terry score": "workers", "Krippendorff's alpha": "texts", "difference in Macro-F1": "seeds"}
 
 
 def coverage(rows: pd.DataFrame, *, confidence: float) -> Figure:
@@ -27,7 +27,7 @@ def coverage(rows: pd.DataFrame, *, confidence: float) -> Figure:
     figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.36 * len(cases) + 1))
     ax.axvline(100 * confidence, color="0.4", linestyle="--", linewidth=0.9, label="promised")
     for number, (interval, (colour, marker)) in enumerate(_STYLES.items()):
-        shown = rows[rows["interval"] == interval].set_index(["quantity", "size"]).loc[cases]
+        shown = rows[rows["interval"] == interval].set_index(["quantity", "size"]).reindex(cases)
         y = [place + 0.24 * (number - 0.5) for place in range(len(cases))]
         value, low, high = (100 * shown[f"coverage{end}"] for end in ("", "_low", "_high"))
         reach = [value - low, high - value]

@@ -187,20 +187,23 @@ def count_real_needed(curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "source", "n_synthetic", "f1", "n_real"])
 
 
-def measure_mixing(curves: pd.DataFrame) -> pd.DataFrame:
+def measure_mixing(curves: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """Return what synthetic texts add to so many real ones.
 
     Returns
     -------
     gains : DataFrame
-        n_real (a label), n_tasks, gain (Macro-F1, mean over tasks), n_better (tasks with a gain above 0).
+        n_real (a label), n_tasks, gain, gain_low, gain_high (Macro-F1, mean over tasks, Student's interval over them),
+        n_better (tasks with a gain above 0).
     """
     mixing = curves[(curves["experiment"] == "mixing") & (curves["n_per_label"] > 0)]
     wide = mixing.pivot_table(index=["n_per_label", "task"], columns="source", values="f1")
     if not {"real", "real+synthetic"} <= set(wide):
-        return pd.DataFrame(columns=["n_real", "n_tasks", "gain", "n_better"])
+        return pd.DataFrame(columns=["n_real", "n_tasks", "gain", "gain_low", "gain_high", "n_better"])
     gain = (wide["real+synthetic"] - wide["real"]).groupby(level=0)
-    columns = {"n_tasks": gain.size(), "gain": gain.mean(), "n_better": gain.agg(lambda g: int((g > 0).sum()))}
+    reach = stats.t.ppf((1 + confidence) / 2, gain.size() - 1) * gain.sem()
+    columns = {"n_tasks": gain.size(), "gain": gain.mean(), "gain_low": gain.mean() - reach}
+    columns |= {"gain_high": gain.mean() + reach, "n_better": gain.agg(lambda g: int((g > 0).sum()))}
     return pd.DataFrame(columns).rename_axis("n_real").reset_index().astype({"n_real": int})
 
 

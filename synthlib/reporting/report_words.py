@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synthlib.compare import say_points
 from synthlib.plots.style import SOURCE_NAMES
 from synthlib.reporting.report import Own
 
@@ -132,20 +133,20 @@ def say_skill(row: pd.Series) -> str:
 
 
 def say_disputed(slopes: pd.DataFrame, unanimous: float | None) -> str:
-    """Return on how many sets classifiers are surely more often right on unanimous texts.
+    """Return on how many sets classifiers are surely more often right on texts on which readers agree.
 
     Parameters
     ----------
     slopes : DataFrame
-        ``slopes`` of 07, people's sets where a gap is defined: source, gap_low, gap_high; at least one row.
+        ``slopes`` of 07, people's sets: source, balanced_slope_low, balanced_slope_high; at least one row.
     unanimous : float or None
         Share of the user's texts on which all agree.
     """
-    firm = (slopes["gap_low"] > 0).groupby(slopes["source"], sort=False).agg(["sum", "size"])
+    firm = (slopes["balanced_slope_low"] > 0).groupby(slopes["source"], sort=False).agg(["sum", "size"])
     held = ", ".join(f"{SOURCE_NAMES[name]} {row['sum']} of {row['size']}" for name, row in firm.iterrows())
-    turned = (slopes["gap_high"] < 0).groupby(slopes["source"], sort=False).sum()
+    turned = (slopes["balanced_slope_high"] < 0).groupby(slopes["source"], sort=False).sum()
     opposite = ", ".join(f"{SOURCE_NAMES[name]} {count}" for name, count in turned[turned > 0].items())
-    text = f"Surely more often right on unanimous texts, by source of the training text: {held} sets. "
+    text = f"Surely more often right where more readers agree, by source of the training text: {held} sets. "
     text += f"Surely less often: {opposite}. " if opposite else ""
     text += "" if unanimous is None else f"Of your texts {1 - unanimous:.0%} are disputed. "
     return f"{text}There the label is itself less certain, so part of any fall in accuracy is a fall in the label's."
@@ -164,10 +165,12 @@ def say_needed(needed: pd.DataFrame, source: str, *, n_labels: int) -> str:
     if reached.empty:
         return f"No number of real texts tried did as well as {most} {SOURCE_NAMES[source]} texts a label."
     middle = int(reached.median())
+    counts = [f"{size:.0f} on {n}" for size, n in reached.value_counts().sort_index().items()]
+    counts += [f"no number tried on {rows['n_real'].isna().sum()}"] if len(reached) < len(rows) else []
     return (
-        f"On {(reached <= middle).sum()} of {len(rows)} tasks {middle} real texts a label trained as good a classifier "
-        f"as {most} {SOURCE_NAMES[source]} ones, or a better one; for your {n_labels} labels these are "
-        f"{middle * n_labels} texts."
+        f"Real texts a label that were enough for the mean Macro-F1 of {most} {SOURCE_NAMES[source]} ones: "
+        f"{', '.join(counts)} of {len(rows)} tasks. The median of those, {middle}, is {middle * n_labels} texts for "
+        f"your {n_labels} labels."
     )
 
 
@@ -175,18 +178,20 @@ def say_mixing(mixing: pd.DataFrame) -> list[str]:
     """Return what synthetic texts added to the fewest and to the most real ones (see ``measure_mixing``)."""
     ends = mixing.sort_values("n_real")
     return [
-        f"Synthetic text added to {row.n_real} real texts a label changed Macro-F1 by {100 * row.gain:+.1f} points on "
-        f"average, for the better on {row.n_better} of {row.n_tasks} tasks."
+        f"Synthetic text added to {row.n_real} real texts a label changed Macro-F1 by "
+        f"{say_points(row, 'gain', signed=True) if row.n_tasks > 1 else f'{100 * row.gain:+.1f}'} points on average, "
+        f"for the better on {row.n_better} of {row.n_tasks} tasks."
         for row in pd.concat([ends.head(1), ends.tail(1)]).drop_duplicates().itertuples()
     ]
 
 
 def say_tests(*, confidence: float) -> str:
-    """Return what a real test set tells."""
+    """Return what a real test set tells of one classifier, and of two."""
     few, many = (texts_for(width, confidence=confidence) for width in (0.1, 0.05))
     return (
-        f"{few} labelled texts bound a classifier's accuracy to ±10 points whatever it is, {many} to ±5 "
-        f"({confidence:.0%}). Train on both kinds of text and test on these: that is about your own task and model."
+        f"{few} labelled texts bound one classifier's accuracy to ±10 points whatever it is, {many} to ±5 "
+        f"({confidence:.0%}). Train on both kinds of text and test on the same texts: two classifiers that differ on a "
+        "share d of them need about 4 d times as many for a difference as sure. That is about your own task and model."
     )
 
 

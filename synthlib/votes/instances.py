@@ -94,6 +94,31 @@ def tabulate_agreement(
     return pd.DataFrame(rows).astype({"votes": "Int64"})
 
 
+def check_labels(sets: list[TextSet]) -> pd.DataFrame:
+    """Return how often the data set's label is the majority of the votes, on unanimous and on disputed texts.
+
+    Returns
+    -------
+    label_check : DataFrame
+        disputed, n_texts, same (share of them; a tie is not the same).
+    """
+    texts = pd.concat(group.texts for group in sets)
+    checked = texts.assign(disputed=texts["agreement"] < 1, same=texts["majority"] == texts["gold"])
+    return checked.groupby("disputed")["same"].agg(n_texts="size", same="mean").reset_index()
+
+
+def say_labels(label_check: pd.DataFrame) -> str:
+    """Return in a sentence how sure the label of disputed texts is; see :func:`check_labels`."""
+    same = label_check.set_index("disputed")["same"]
+    if set(same.index) != {False, True}:
+        return "No text is disputed." if True not in same.index else "All texts are disputed."
+    counts = label_check.set_index("disputed")["n_texts"]
+    return (
+        f"The panel disputes {counts[True]} of {counts.sum():,} texts; on these the data set's label is the panel's "
+        f"majority for {same[True]:.0%}, on the others for {same[False]:.0%}."
+    )
+
+
 def study_sets(
     sets: list[TextSet], predictions: dict[str, pd.DataFrame], **settings: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
