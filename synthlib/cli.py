@@ -36,11 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "crowd":
         return _report(crowd.run, options)
     if options.command == "build-features":
-        from synthlib.build import build_features
-
-        build_features(
-            options.texts, options.annotations, encoder=options.encoder, device=options.device, only=options.only
-        )
+        return _report(_build_features, options)
     if options.command == "generate":
         return _generate(options)
     if options.command in ("estimate", "calls", "report"):
@@ -127,6 +123,15 @@ def _report(command: Callable[[argparse.Namespace], str], options: argparse.Name
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _build_features(options: argparse.Namespace) -> str:
+    from synthlib.build import build_features
+
+    build_features(
+        options.texts, options.annotations, encoder=options.encoder, device=options.device, only=options.only
+    )
+    return f"written to {paths.DATA / 'features'}"
 
 
 def _make_report(options: argparse.Namespace) -> str:

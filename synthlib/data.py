@@ -167,7 +167,7 @@ def load_corpus(task: Task, settings: list[str], folder: str | Path | None = Non
     if not path.is_file():
         raise FileNotFoundError(f"no released texts of task {task.name!r} ({path}); ask a model: set backend to openai")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").rstrip("\n").split("\n"), 1):
         try:
             row = json.loads(line)
             rows.append({name: row[name] for name in ("task", "setting", "label", "n", "text", "request", "examples")})

@@ -15,7 +15,7 @@ from synthlib.tasks import Task
 
 def introduce(task: Task) -> dict[str, str]:
     """Return a task in words: task, question, group, labels, and where its labels come from."""
-    labels_from = task.reference.labels_from if task.reference else "not said"
+    labels_from = task.reference.labels_from
     labels = ", ".join(task.label_names)
     return {
         "task": task.name,

@@ -45,7 +45,7 @@ def make_corpus(task: Task, p: Generate, *, wording: Wording) -> tuple[pd.DataFr
     brief, llm = make_brief(task, p, wording=wording), MODELS[p.backend](**p.llm)
 
     def ask(settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return live.ask(brief, llm, settings=settings, n_per_label=n_per_label)
+        return live.ask(brief, llm, settings=settings, n_per_label=n_per_label, n_in_all=p.n_per_label)
 
     if not p.scoring:
         return ask(p.settings, p.n_per_label)

@@ -143,7 +143,10 @@ def _read_file(hub: Hub, path: str) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{hub.id}/{path}: missing column(s) {sorted(missing)}; it has {list(frame.columns)}")
     labels = [hub.labels.get(_name_label(value)) for value in frame[hub.label]]
-    texts = [value if isinstance(value, str) else " ".join(" ".join(value).split()) for value in frame[hub.text]]
+    texts = [
+        " ".join(" ".join(value).split()) if isinstance(value, np.ndarray | list) else value
+        for value in frame[hub.text]
+    ]
     texts = pd.Series(texts, dtype="string").str.rstrip("\r\n")
     return pd.DataFrame({"text": texts, "label": pd.Series(labels, dtype="string")})
 

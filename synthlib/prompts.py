@@ -178,6 +178,11 @@ def check_prompts(task: Task, wording: Wording) -> None:
             raise ValueError(f"{origin} has unknown placeholder(s) {unknown}; allowed: {sorted(needed | optional)}")
         if missing := sorted(needed - found):
             raise ValueError(f"{origin} lacks placeholder(s) {missing}: {template!r}")
+    if "{words}" in _LENGTH_CLAUSE.sub("", task.generate):
+        raise ValueError(
+            f"{task.name}: generate has {{words}} outside ' of about {{words}} words' or ' in about {{words}} words', "
+            "which prompts without a length leave out"
+        )
     for name, values in (*task.attributes.items(), *task.draws.items(), *wording.vocabulary_words.items()):
         _check_values(f"{task.name}: {name!r}", values)
     for label in task.labels:

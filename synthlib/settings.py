@@ -15,17 +15,6 @@ SHOWING_SETTINGS = ("few_shot", "grounded")
 ATTRIBUTED_SETTINGS = ("attributed", "hierarchical")
 
 REAL_SOURCES = ("real", "real_matched", "pool")
-#: The training sources of the default run; others of :data:`TrainingSource` can be added.
-TRAINING_SOURCES = (
-    "real",
-    "real_matched",
-    "pool",
-    "zero_shot",
-    "few_shot",
-    "attributed",
-    "zero_shot+attributed",
-    "pool+few_shot",
-)
 
 
 def check_source(name: str) -> str:

@@ -20,18 +20,19 @@ FUNCTION_WORDS: tuple[str, ...] = tuple(
     through to too under until up us very was we well were what when where which while who why will with without
     would yet you your""".split()
 )
-_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ENGLISH = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 _IRONY_TAG = re.compile(r"#(?:irony|sarcasm|not)\b", re.IGNORECASE)
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 
 
 def words(text: str) -> list[str]:
-    """Return the lower-case words of a text: runs of a-z with inner apostrophes.
+    """Return the lower-case words of a text: runs of letters, of any script, with inner apostrophes.
 
     Examples
     --------
-    >>> words("It's NOT a dog's life, 24/7.")
-    ["it's", 'not', 'a', "dog's", 'life']
+    >>> words("It's NOT a dog's café, 24/7.")
+    ["it's", 'not', 'a', "dog's", 'café']
     """
     return _WORD.findall(text.lower().replace("’", "'"))
 
@@ -46,7 +47,7 @@ def count_function_words(texts: Sequence[str]) -> np.ndarray:
     """
     counts = np.zeros((len(texts), len(FUNCTION_WORDS)), dtype=np.uint8)
     for row, text in enumerate(texts):
-        seen = Counter(words(text))
+        seen = Counter(_ENGLISH.findall(text.lower().replace("’", "'")))
         counts[row] = [min(seen[word], 255) for word in FUNCTION_WORDS]
     return counts
 

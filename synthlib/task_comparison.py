@@ -106,19 +106,18 @@ def place_beside_original(
     Returns
     -------
     table : DataFrame
-        The columns of ``original`` (points), n_tasks, and f1_here, f1_here_low, ... accuracy_here_high (points).
+        The columns of ``original`` (points), n_tasks, and f1_here, f1_here_low, ... accuracy_here_high (points; NaN
+        where a source was not run).
     """
     rows = []
     for printed in original.itertuples(index=False):
         chosen = {task: s for task, s in scores.items() if printed.tasks in ("all", tasks[task].group)}
+        pair = (printed.first, printed.second)
+        here = average_contrast(chosen, [pair], confidence=confidence) if chosen else pd.DataFrame()
         row = printed._asdict() | {"n_tasks": len(chosen)}
-        if chosen:
-            here = average_contrast(chosen, [(printed.first, printed.second)], confidence=confidence)
-            row |= {
-                f"{name}_here{end}": 100 * here[name + end].iloc[0]
-                for name in ("f1", "accuracy")
-                for end in ("", "_low", "_high")
-            }
+        for name in ("f1", "accuracy"):
+            for end in ("", "_low", "_high"):
+                row[f"{name}_here{end}"] = 100 * here[name + end].iloc[0] if len(here) else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -138,7 +137,7 @@ def format_original(table: pd.DataFrame) -> pd.DataFrame:
         }
         for name, head in (("f1", "here:\nF1"), ("accuracy", "here:\naccuracy")):
             value, low, high = (getattr(row, f"{name}_here{end}") for end in ("", "_low", "_high"))
-            shown[head] = f"{value:.1f} ({low:.1f} to {high:.1f})"
+            shown[head] = "–" if np.isnan(value) else f"{value:.1f} ({low:.1f} to {high:.1f})"
         rows.append(shown)
     return pd.DataFrame(rows)
 

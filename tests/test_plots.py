@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 
 from synthlib import plots
 from synthlib.plots import comparison, diversity, style
-from synthlib.settings import SETTINGS, TRAINING_SOURCES
+from synthlib.settings import REAL_SOURCES, SETTINGS
 
 pytestmark = pytest.mark.usefixtures("project_style")
 
@@ -27,7 +27,8 @@ def make_points(sources=("real", "zero_shot"), tasks=("imdb", "humor"), **column
 
 
 def test_every_source_has_a_name_and_its_own_colour():
-    assert set(style.SOURCE_PALETTE) == set(style.SOURCE_NAMES) == {*TRAINING_SOURCES, *SETTINGS}
+    joined = {"zero_shot+attributed", "pool+few_shot"}
+    assert set(style.SOURCE_PALETTE) == set(style.SOURCE_NAMES) == {*REAL_SOURCES, *SETTINGS, *joined}
     assert len(set(style.SOURCE_PALETTE.values())) == len(style.SOURCE_PALETTE)
 
 
@@ -91,7 +92,7 @@ def test_names_of_near_points_cover_no_point_bar_or_other_name():
     places = pd.DataFrame({"task": ["tweet_emotion", "sarcasm_headlines", "imdb"], "score": [2.1, 2.2, 1.0]})
     gaps = places.assign(group="most_subjective", f1=[0.205, 0.215, 0.22])
     gaps = gaps.assign(f1_low=gaps["f1"] - 0.04, f1_high=gaps["f1"] + 0.04, score_low=-2.0, score_high=5.0)
-    figure = comparison.plot_gap_and_subjectivity(gaps, note="")
+    figure = comparison.plot_gap_and_subjectivity(gaps, note="", judges="people")
     figure.canvas.draw()
     names = {t.get_text(): mpl.text.Text.get_window_extent(t) for t in figure.axes[0].texts}  # without leaders
     assert list(names) == gaps["task"].tolist()

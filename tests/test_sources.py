@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib.settings import TRAINING_SOURCES
 from synthlib.sources import plan_runs
+
+SOURCES = ["real", "real_matched", "pool", "zero_shot", "few_shot", "attributed"]
+SOURCES += ["zero_shot+attributed", "pool+few_shot"]
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def frames():
 
 @pytest.fixture
 def planned(frames):
-    return plan_runs(*frames, sources=TRAINING_SOURCES, curve_sizes=[2, 10], mixing_sizes=[0, 2, 10], n_seeds=2, seed=1)
+    return plan_runs(*frames, sources=SOURCES, curve_sizes=[2, 10], mixing_sizes=[0, 2, 10], n_seeds=2, seed=1)
 
 
 def rows_of(planned, experiment, source, n=None, seed=0):

@@ -8,7 +8,7 @@ from typing import Any
 
 from synthlib.asking.backends import Llm
 from synthlib.asking.batches import Failure
-from synthlib.asking.calls import Answer, Question, make_answer, read_completion
+from synthlib.asking.calls import Answer, Question, clean, make_answer, read_completion
 from synthlib.asking.prices import Price
 from synthlib.asking.provider import is_worth_another, request_body
 
@@ -41,15 +41,15 @@ def read_lines(
     asked_at: str,
 ) -> None:
     """Sort the lines of an output or error file into answers and failures; lines of no key of ours are left out."""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # splitlines would cut inside a JSON string, at U+2028 for one
         row = _read(line)
         key = row.get("custom_id")
         if key not in keys or key in answers:
             continue
         response, error = row.get("response") or {}, row.get("error") or {}
-        status, body = response.get("status_code"), response.get("body") or {}
+        status, body = response.get("status_code"), response.get("body")
         if status == 200:
-            raw = json.dumps(body, ensure_ascii=False)
+            raw = json.dumps(body)  # escaped: a lone surrogate could not be stored
             try:
                 content = read_completion(raw)
             except ValueError as fault:
@@ -58,8 +58,9 @@ def read_lines(
             answers[key] = make_answer(content, raw=raw, price=price, seconds=seconds, asked_at=asked_at)
             failures.pop(key, None)
         else:
-            error = body.get("error") or error
-            reason, code = error.get("message") or f"status {status}", error.get("code")
+            error = (body.get("error") if isinstance(body, dict) else None) or error
+            error = error if isinstance(error, dict) else {"message": str(error)}
+            reason, code = clean(error.get("message") or f"status {status}"), error.get("code")
             worth = status is None or is_worth_another(status, code)
             failures[key] = Failure(f"{code or status}: {reason}", maybe_paid=False, status=status, worth_another=worth)
 

@@ -107,12 +107,20 @@ def read_completion(body: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It is no JSON, or has no list of choices.
+        It is no JSON, or has no list of choices with messages.
     """
     content = json.loads(body)
     if not isinstance(content, dict) or not isinstance(content.get("choices"), list):
         raise ValueError(f"the reply has no choices: {body[:200]!r}")
+    for choice in content["choices"][:1]:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict | None):
+            raise ValueError(f"the reply's first choice is none: {body[:200]!r}")
     return content
+
+
+def clean(text: str) -> str:
+    """Return text without lone surrogates, which no file takes; each becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def make_answer(content: dict[str, Any], *, raw: str, price: Price | None, seconds: float, asked_at: str) -> Answer:
@@ -121,7 +129,7 @@ def make_answer(content: dict[str, Any], *, raw: str, price: Price | None, secon
     message, usage = choice.get("message") or {}, content.get("usage") or {}
     counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
     said = message.get("content")
-    text = said.encode("utf-8", "replace").decode().strip() if isinstance(said, str) else ""
+    text = clean(said).strip() if isinstance(said, str) else ""
     return Answer(
         text=text,
         kind=_kind(choice.get("finish_reason"), message.get("refusal"), text),
@@ -130,7 +138,7 @@ def make_answer(content: dict[str, Any], *, raw: str, price: Price | None, secon
         answer_tokens=counts[1],
         cost_usd=None if price is None or None in counts else price.cost(*counts),
         seconds=round(seconds, 3),
-        served_by=content.get("model"),
+        served_by=clean(str(content["model"])) if content.get("model") else None,
         asked_at=asked_at,
         raw=raw,
     )

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -22,10 +22,13 @@ from synthlib.asking.store import Store
 
 _COLUMNS = "key task setting label n text request examples conversation turn cost_usd prompt answer".split()
 _write_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+T = TypeVar("T")
 MOST_MISSING = 0.1  # share of a label's texts that may stay without a sound answer
 
 
-def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def ask(
+    brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int, n_in_all: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return texts that a model writes now, but for those that the store holds already, and what they cost.
 
     An interrupt (Ctrl-C) waits for the answers in flight and keeps them.
@@ -34,6 +37,8 @@ def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) 
     ----------
     llm : Llm or Local
         Which model is asked, and how.
+    n_in_all : int, optional
+        Texts a label that further calls will bring it to, of which a tenth may be missing (default: n_per_label).
 
     Returns
     -------
@@ -56,8 +61,21 @@ def ask(brief: Brief, llm: Asked, *, settings: Sequence[str], n_per_label: int) 
     session = _Session(brief, llm, conversations, settings)
     session.run()
     counted = session.ledger.tabulate()
-    _check_missing(counted, n_per_label)
+    _check_missing(counted, n_in_all or n_per_label)
     return _tabulate(session.rows, brief, settings), counted
+
+
+def run_apart(work: Callable[[], T], find_asker: Callable[[], Asking | None]) -> T:
+    """Return what ``work`` does in a thread of its own; an interrupt stops the asker and waits for calls in flight."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if (asker := find_asker()) is not None:
+                asker.interrupt()
+            wait([future])
+            raise
 
 
 class _Session:
@@ -72,17 +90,12 @@ class _Session:
         self.asker: Asking | None = None
 
     def run(self) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(self._work)
-            try:
-                future.result()
-            except KeyboardInterrupt:
-                if self.asker is not None:
-                    self.asker.interrupt()
-                wait([future])
-                raise KeyboardInterrupt(self._say_kept()) from None
-            except CallError as error:  # what it says is enough
-                raise error.with_traceback(None) from None
+        try:
+            run_apart(self._work, lambda: self.asker)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self._say_kept()) from None
+        except CallError as error:  # what it says is enough
+            raise error.with_traceback(None) from None
 
     def _work(self) -> None:
         with Store(paths.CALLS / f"{self.llm.store}.sqlite", self.brief.task.name) as store:

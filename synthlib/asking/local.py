@@ -77,5 +77,5 @@ class LocalAsker(AskingInBulk):
         usage = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.answer_tokens}
         choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
         body = {"object": "chat.completion", "model": self.model.name, "choices": [choice], "usage": usage}
-        raw = json.dumps(body, ensure_ascii=False)
+        raw = json.dumps(body)
         return make_answer(read_completion(raw), raw=raw, price=FREE, seconds=seconds, asked_at=asked_at)

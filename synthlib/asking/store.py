@@ -29,6 +29,7 @@ from synthlib.asking.schema import connect
 
 Limit = Literal["max_usd", "max_calls"]
 _COLUMNS = ", ".join(ANSWER_FIELDS)
+_TAKEN = ", ".join(f"{name} = excluded.{name}" for name in ANSWER_FIELDS)
 # The writing thread waits for the interpreter's lock at every statement, so an answer takes but two. Where nothing was
 # reserved, they set NULL, which the table refuses.
 _RESERVED = "(SELECT reserved_usd FROM calls WHERE key = :key AND state = 'sent')"
@@ -182,6 +183,8 @@ class Store:
     def load(self, path: Path) -> int:
         """Take in the answers that :meth:`export` wrote, and return how many are new; none counts as spent here.
 
+        A question that was asked here without an answer gets it; one that is on its way waits for its own.
+
         Raises
         ------
         ValueError
@@ -194,7 +197,8 @@ class Store:
                 row = (question.key, question.text, *asdict(answer).values())
                 n += self._db.execute(
                     f"INSERT INTO calls (key, question, {_COLUMNS}, owner, state, sends, reserved_usd) "
-                    f"VALUES ({', '.join('?' * len(row))}, 'import', 'done', 0, 0) ON CONFLICT (key) DO NOTHING",
+                    f"VALUES ({', '.join('?' * len(row))}, 'import', 'done', 0, 0) ON CONFLICT (key) DO UPDATE SET "
+                    f"{_TAKEN}, state = 'done', error = NULL WHERE calls.state = 'unanswered'",
                     row,
                 ).rowcount
         return n

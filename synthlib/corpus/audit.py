@@ -203,6 +203,9 @@ def audit_variety(corpus: pd.DataFrame, *, n_draws: int, confidence: float, rng:
     rows = []
     for setting, texts in groups.items():
         for n in (1, 2):
+            if n_tokens < n:  # a setting without words: nothing to compare
+                rows.append((setting, ALL, f"distinct_{n}", np.nan, np.nan, np.nan))
+                continue
             values = [distinct_n(texts, n, n_tokens=n_tokens, rng=rng) for _ in range(n_draws)]
             low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
             rows.append((setting, ALL, f"distinct_{n}", float(np.mean(values)), float(low), float(high)))

@@ -29,8 +29,8 @@ _LARGEST = "n>1M"
 _COLUMNS = """`key` (`setting/label/n`), `task`, `setting`, `label` (as asked for), `n`, `text`, `request` (JSON: what
 was drawn for it), `examples` (keys of the real texts shown before it; the texts themselves are not here),
 `conversation` and `turn` (where it was asked), `prompt` (the user message; a real text stands there by its key),
-`cost_usd` (of all answers to the request; replayed: 0), counts of words, marks and function words, and `feature` (the
-vector of the frozen encoder)."""
+`cost_usd` (of all answers to the request; replayed: 0), `answer` (the last answer, from which the text was read),
+counts of words, marks and function words, and `feature` (the vector of the frozen encoder)."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,12 @@ def _list_makers(corpus: Corpus) -> list[str]:
     if corpus.replayed:
         return [f"Model: {RELEASED_BY}.", f"Written: {RELEASED_WHEN}, in sheets of requests; replayed here.", *items]
     served = sorted({name for names in corpus.ledger["served_by"] for name in names.split(", ") if name})
-    sampling = {
-        name: llm[name] for name in ("temperature", "max_tokens", "labels", "texts_per_conversation") if name in llm
-    }
+    named = ("temperature", "top_p", "max_tokens", "labels", "texts_per_conversation")
+    sampling = {name: llm[name] for name in named if name in llm}
+    where = "on the maker's own machine" if p.backend == "local" else f"at {_name_server(llm.get('base_url'))}"
     dates = f"{corpus.ledger['asked_from'].min()} to {corpus.ledger['asked_to'].max()}"
     return [
-        f"Model: {cell(llm['model'])} at {_name_server(llm.get('base_url'))}; the server calls it "
+        f"Model: {cell(Path(llm['model']).name if p.backend == 'local' else llm['model'])} {where}; it calls itself "
         f"{', '.join(map(cell, served)) or 'nothing'}.",
         f"Sampling and shape: {cell(', '.join(f'{name} {value}' for name, value in sampling.items()), 500)}.",
         f"Written: {cell(dates)}.",

@@ -58,8 +58,8 @@ def compare_examples(
     nearness : DataFrame
         key, setting, label, examples (the texts shown, joined: rows that share them are not independent), nearest (the
         nearest one shown), example_cosine (to it), other_cosine (to the nearest of equally many pool texts of the
-        label, drawn at random from those not shown), example_excess (their difference), example_copy (example_cosine is
-        at ``threshold`` or more).
+        label, or of all there are, drawn from those not shown; NaN where there are none), example_excess (their
+        difference), example_copy (example_cosine is at ``threshold`` or more).
 
     Raises
     ------
@@ -75,9 +75,10 @@ def compare_examples(
         shown = list(row.examples)
         if unknown := [key for key in shown if key not in place]:
             raise ValueError(f"{row.key}: shown text {unknown[0]!r} is not among the {len(place)} real rows")
-        others = rng.choice([key for key in pools[row.label] if key not in shown], size=len(shown), replace=False)
+        rest = [key for key in pools[row.label] if key not in shown]
+        others = rng.choice(rest, size=min(len(shown), len(rest)), replace=False) if rest else []
         cosines = unit[[place[key] for key in shown]] @ vector  # (E,)
-        other = float((unit[[place[key] for key in others]] @ vector).max())
+        other = float((unit[[place[key] for key in others]] @ vector).max()) if rest else np.nan
         rows.append((" ".join(sorted(shown)), shown[int(cosines.argmax())], float(cosines.max()), other))
     found = pd.DataFrame(rows, columns=["examples", "nearest", "example_cosine", "other_cosine"])
     found["example_excess"] = found["example_cosine"] - found["other_cosine"]

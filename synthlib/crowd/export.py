@@ -87,7 +87,7 @@ def export_votes(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES[study.kind]
     if path.is_file():
-        before = pd.read_csv(path, dtype={"key": str, "label": str})
+        before = pd.read_csv(path, dtype={"key": str, "label": str}, keep_default_na=False)
         votes = pd.concat([before[before["study"] != study.study], votes], ignore_index=True)
     votes.to_csv(path, index=False)
     said = {

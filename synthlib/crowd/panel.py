@@ -6,7 +6,6 @@ One model answers for all personas. Its votes are labelled so everywhere, and ar
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from synthlib import paths
@@ -33,13 +32,16 @@ def ask_panel(study: Study, personas: list[str], llm: Asked) -> list[dict[str, A
     """
     if not 1 <= len(personas) <= len(study.slots):
         raise ValueError(f"{len(personas)} personas for {len(study.slots)} slots; there must be 1 to as many as slots")
-    with ThreadPoolExecutor(1) as pool:  # a notebook's own event loop is running already
-        return pool.submit(lambda: asyncio.run(_ask_all(study, personas, llm))).result()
+    opened: list[Asking] = []
+    return live.run_apart(  # a notebook's own event loop is running already
+        lambda: asyncio.run(_ask_all(study, personas, llm, opened)), lambda: opened[0] if opened else None
+    )
 
 
-async def _ask_all(study: Study, personas: list[str], llm: Asked) -> list[dict[str, Any]]:
+async def _ask_all(study: Study, personas: list[str], llm: Asked, opened: list[Asking]) -> list[dict[str, Any]]:
     with Store(paths.CALLS / f"{llm.store}.sqlite", study.study) as store:
         async with live.open_asking(llm, store, say=lambda stand: None) as asker:
+            opened.append(asker)
             asked = [_sit(study, number, persona, asker) for number, persona in enumerate(personas, 1)]
             tasks = [asyncio.create_task(sitting) for sitting in asked]
             try:

@@ -126,19 +126,6 @@ def simulate_instances(
     return pd.DataFrame(rows)
 
 
-def find_fewest(widths: pd.DataFrame, measure: str, *, at_most: float) -> int | None:
-    """Return the least number of workers whose whole Monte Carlo interval is no wider; None where none of them is.
-
-    Examples
-    --------
-    >>> widths = pd.DataFrame({"measure": "score_width", "n_workers": [10, 20], "value_high": [2.2, 1.1]})
-    >>> find_fewest(widths, "score_width", at_most=1.5), find_fewest(widths, "score_width", at_most=0.5)
-    (20, None)
-    """
-    enough = widths[(widths["measure"] == measure) & (widths["value_high"] <= at_most)]
-    return int(enough["n_workers"].min()) if len(enough) else None
-
-
 def _draw_wins(
     scores: np.ndarray,
     pairs: np.ndarray,

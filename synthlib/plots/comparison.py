@@ -86,7 +86,7 @@ def plot_gaps(gaps: pd.DataFrame) -> Figure:
     return fig
 
 
-def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
+def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str, judges: str) -> Figure:
     """Plot each task's gap against its subjectivity score, both with intervals.
 
     Parameters
@@ -95,6 +95,8 @@ def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
         task, group, score, score_low, score_high, f1, f1_low, f1_high (the gap, a fraction).
     note : str
         What is measured on it (correlation), written above.
+    judges : str
+        Whose judgements the score is made of.
     """
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 3.2))
     for row in gaps.itertuples():
@@ -105,7 +107,7 @@ def plot_gap_and_subjectivity(gaps: pd.DataFrame, *, note: str) -> Figure:
     ax.axhline(0, color="0.3", lw=0.8, ls=":")
     ax.margins(x=0.15)
     _name_points(ax, gaps)
-    ax.set_xlabel("subjectivity of the task (Bradley-Terry score of the language-model panel)")
+    ax.set_xlabel(f"subjectivity of the task (Bradley-Terry score)\njudged by {judges}")
     ax.set_ylabel("gap: real minus zero-shot,\nMacro-F1 (points)")
     ax.set_title(note)
     _name_groups(fig, ax)

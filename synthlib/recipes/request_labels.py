@@ -6,7 +6,7 @@ The rows held out of a fold score it within a recipe; the same classifiers score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,6 @@ from sklearn.preprocessing import StandardScaler, normalize
 from synthlib import metrics, train
 from synthlib.corpus.shortcuts import SURFACE_MEASURES
 from synthlib.features import FeatureTable
-
-Predict = Callable[[np.ndarray, Sequence[train.Run]], np.ndarray]
-LEARNERS = ("encoder", "style", "majority")
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def rank_own(
     Returns
     -------
     scores : DataFrame
-        task, title, score, score_low, score_high (log-odds; NaN ends with one worker), level and part; tasks that no
+        task, title, score, score_low, score_high (log-odds; NaN ends with one worker) and level; tasks that no
         chain of comparisons joins with the user's are left out. Empty without votes on pairs.
 
     Raises

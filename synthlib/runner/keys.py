@@ -11,7 +11,8 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
    and the files of a folder of votes of one's own (``votes``). A file called after a task counts only for cells with
    that task; cards (.md) and index.json, which lists hashes of the others, do not count;
 5. with ``source: folder``, the tasks' files in SYNTHLIB_DATA, and those with people's votes in SYNTHLIB_ANNOTATIONS;
-6. the keys of the jobs whose outputs it reads.
+6. the weights of an encoder that is a folder;
+7. the keys of the jobs whose outputs it reads.
 
 Python, the installed packages and the machine are written to the manifest but are not part of the key.
 """
@@ -60,6 +61,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
+    own_encoder = _fingerprint_encoder(getattr(params, "encoder", ""))
     files = data_files(data_folders(stage, params), tasks)
     if "models" in stage.model.model_fields:
         files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
@@ -70,7 +72,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
         "data": {name: file_sha256(path) for name, path in files.items()} | _own_votes(params),
         "folder": _own_texts(tasks) if getattr(params, "source", None) == "folder" else {},
         "parents": dict(parents),
-    }
+    } | ({"encoder": own_encoder} if own_encoder else {})
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -186,6 +188,14 @@ def _check_features(task: str, encoder: str) -> None:
     from synthlib import features  # as above
 
     features.load(task, "features", encoder)
+
+
+def _fingerprint_encoder(name: str) -> str:
+    if not name or not Path(name).is_dir():
+        return ""
+    from synthlib.features import fingerprint_folder  # as above
+
+    return fingerprint_folder(name)
 
 
 def file_sha256(path: Path) -> str:

@@ -91,9 +91,10 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if "base" not in values:
         return values
     base = _read(path.parent / str(values.pop("base")), (*above, path))
-    own_stages = values.get("stages") or {}
-    stages = {name: base["stages"].get(name, {}) | (own_stages.get(name) or {}) for name in base["stages"] | own_stages}
-    return base | values | {"shared": base["shared"] | (values.get("shared") or {}), "stages": stages}
+    base_stages, own_stages = (part.get("stages") or {} for part in (base, values))
+    stages = {name: (base_stages.get(name) or {}) | (own_stages.get(name) or {}) for name in base_stages | own_stages}
+    shared = (base.get("shared") or {}) | (values.get("shared") or {})
+    return base | values | {"shared": shared, "stages": stages}
 
 
 def expand(profile: Profile) -> list[Cell]:

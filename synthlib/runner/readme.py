@@ -115,7 +115,7 @@ def say_findings(folder: Path) -> str:
             f"back {said['pool', 'zero_shot']}; few-shot text is {said['few_shot', 'pool']} above it (for other tasks "
             f"{wide['few_shot', 'pool']}).",
             "**The gap and the subjectivity of the task.** "
-            f"Spearman's rho with the scores of a language-model panel, which may know the study, is {rho}: the sign "
+            f"Spearman's rho with the scores of a language-model panel, which knows the study, is {rho}: the sign "
             f"of the original finding, but ten tasks do not make it firm. {_say_exceptions(gaps)}",
             f"**Single texts.** {_say_instances(folder / 'instance_subjectivity' / 'all')}",
             *_say_fine_tuned(comparison, len(gaps)),

@@ -153,7 +153,7 @@ def _fit(
                 model, score = search.best_estimator_, float(search.best_score_)
             else:
                 model.fit(texts, labels)
-    except ValueError as error:
+    except (ValueError, ConvergenceWarning) as error:
         raise ValueError(f"run {number} cannot be fitted on its {len(texts)} texts: {error}") from None
     n_terms = len(model.named_steps["words"].vocabulary_)
     return {"strength": float(model.named_steps["regression"].C), "n_terms": n_terms, "f1": score}, model

@@ -91,7 +91,8 @@ def tabulate_agreement(
             row |= estimate("agreement", share.mean(), draws, confidence)
             row |= {"note": "lower bounds: only classes of agreement are known, no single votes"}
         rows.append(group.names | row)
-    return pd.DataFrame(rows).astype({"votes": "Int64"})
+    table = pd.DataFrame(rows)
+    return table.astype({"votes": "Int64"}) if "votes" in table else table
 
 
 def check_labels(sets: list[TextSet]) -> pd.DataFrame:
