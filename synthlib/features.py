@@ -92,8 +92,7 @@ def load(name: str, source: str, encoder: str | None, *, n_train: int = SHIPPED_
         nothing = np.empty((len(frame), 0))
         return FeatureTable(_drop_texts(frame), nothing.astype(np.float32), nothing.astype(np.uint8))
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
-    weights = fingerprint_folder(encoder)
-    digest = hashlib.sha256(rows + encoder.encode() + weights.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(rows + (encoder + fingerprint_folder(encoder)).encode()).hexdigest()[:16]
     path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
     if not path.is_file():
         write(path, frame, encoder=encoder, device="auto")
@@ -101,13 +100,7 @@ def load(name: str, source: str, encoder: str | None, *, n_train: int = SHIPPED_
 
 
 def fingerprint_folder(encoder: str) -> str:
-    """Return the sha256 of the weights of an encoder that is a folder, whose weights may change; else nothing.
-
-    Raises
-    ------
-    ValueError
-        The folder has no weights.
-    """
+    """Return the sha256 of the weights of an encoder that is a folder, whose weights may change; else nothing."""
     if not Path(encoder).is_dir():
         return ""
     from synthlib.encode import fingerprint  # imports torch

@@ -77,6 +77,13 @@ def test_distinct_n_falls_with_repeats_and_is_compared_at_equal_words():
     assert found["zero_shot", "distinct_2"] == 1.0
 
 
+def test_words_of_any_script_count_and_texts_without_words_have_no_variety():
+    cyrillic = make_corpus(["\u0434\u0430 \u043d\u0435\u0442"] * 4)
+    options = {"n_draws": 3, "confidence": 0.9, "rng": np.random.default_rng(0)}
+    assert audit.audit_variety(cyrillic, **options)["value"].tolist() == [0.5, 0.5]
+    assert audit.audit_variety(make_corpus(["123", "?!"]), **options)["value"].isna().all()
+
+
 def test_distinct_n_needs_enough_words():
     with pytest.raises(ValueError, match=r"1 text\(s\) hold 2 words; 3 are asked for"):
         audit.distinct_n(["a b"], 1, n_tokens=3, rng=np.random.default_rng(0))

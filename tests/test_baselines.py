@@ -6,6 +6,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from synthlib.train import Run
+from synthlib.training import baselines
 from synthlib.training.baselines import fit_predict_tfidf, predict_majority
 
 WORDS = np.array(["the", "mat", "sat", "and", "very", "house"])
@@ -79,3 +80,9 @@ def test_bad_input_is_named():
         fit(texts=["?"] * 60, strengths=[1.0])
     with pytest.raises(ValueError, match="run 1 has no rows"):
         predict_majority(LABELS, [Run(np.arange(2), 0), Run(np.array([], dtype=int), 0)], 3, n_labels=2)
+
+
+def test_a_fit_that_does_not_converge_is_named(monkeypatch):
+    monkeypatch.setattr(baselines, "LogisticRegression", lambda C, max_iter: LogisticRegression(C=C, max_iter=1))
+    with pytest.raises(ValueError, match=r"run 0 cannot be fitted on its 60 texts: lbfgs failed to converge"):
+        fit_predict_tfidf(TEXTS, LABELS, [Run(np.arange(60), 0)], ["cat"], n_labels=2, strengths=[10.0])

@@ -1,6 +1,7 @@
 """Batches, handed in by the real openai client to a server on this machine that goes wrong."""
 
 import asyncio
+import json
 import os
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from synthlib.asking import batch, batch_lines, live, prices
 from synthlib.asking.backends import Llm
 from synthlib.asking.batch import BatchAsker
 from synthlib.asking.batches import list_batches
+from synthlib.asking.calls import Question
 from synthlib.asking.conversations import Brief
 from synthlib.asking.prices import Price
 from synthlib.asking.store import Store
@@ -194,3 +196,42 @@ def test_kills_lose_no_batch_and_none_is_paid_twice(tmp_path, monkeypatch):
     counts = kill_live.kill_at_random(tmp_path, 5, seed=os.getpid(), mode="batch")
     assert counts["texts"] == counts["distinct"] == counts["paid"] == 5 * kill_live.TEXTS_PER_KILL
     assert counts["paid_again"] == 0 and counts["unpaid"] == 0
+
+
+def read_lines(text, keys):
+    answers, failures = {}, {}
+    batch_lines.read_lines(text, keys, answers=answers, failures=failures, price=None, seconds=1.0, asked_at="")
+    return answers, failures
+
+
+def test_no_character_of_an_answer_breaks_a_line_or_the_store(tmp_path):
+    texts = {"k1": "a\u2028b\x85c", "k2": "half \ud83d"}
+    lines = []
+    for key, text in texts.items():
+        body = {"model": "m\ud83d", "choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        row = {"custom_id": key, "response": {"status_code": 200, "body": body}}
+        lines.append(json.dumps(row, ensure_ascii=key == "k2"))  # some servers escape, some do not
+    answers, failures = read_lines("\n".join(lines) + "\n", set(texts))
+    assert not failures and answers["k1"].text == texts["k1"] and answers["k2"].text == "half ?"
+    with Store(tmp_path / "odd.sqlite", "a") as store:
+        question = Question.of({"model": "m", "messages": []})
+        store.reserve(question, bound_usd=0.0, max_usd=None, max_calls=None)
+        store.record(question.key, answers["k2"])
+        assert store.find(question.key) == answers["k2"]
+
+
+def test_errors_of_odd_shapes_are_failures_of_their_call_alone():
+    rows = [
+        {"custom_id": "k1", "error": "bad"},
+        {"custom_id": "k2", "response": {"status_code": 500, "body": "down"}},
+        {"custom_id": "k3", "response": {"status_code": 200, "body": {"choices": [None]}}},
+        {"custom_id": "k4", "response": {"status_code": 200, "body": {"choices": [{"message": "hi"}]}}},
+    ]
+    answers, failures = read_lines("\n".join(map(json.dumps, rows)), {"k1", "k2", "k3", "k4"})
+    assert not answers and {key: failure.maybe_paid for key, failure in failures.items()} == {
+        "k1": False,
+        "k2": False,
+        "k3": True,
+        "k4": True,
+    }
+    assert "bad" in failures["k1"].reason and "status 500" in failures["k2"].reason

@@ -7,6 +7,7 @@ import pytest
 from synthlib import fine_tuned, params, paths
 from synthlib.metrics import macro_f1
 from synthlib.plots import comparison, gamma, training
+from synthlib.reporting import fine_tuned_words
 from synthlib.runner import keys, profiles
 from synthlib.tasks import load_tasks
 
@@ -132,7 +133,7 @@ def test_a_conclusion_that_changes_is_named(scores):
     assert changes["few_shot", "zero_shot"] == "firm only fine-tuned"
     relation = pd.DataFrame({"first": "real", "second": "zero_shot", "classifier": ["frozen", "fine_tuned"]})
     relation = relation.assign(rho=[0.5, 0.4], rho_low=-0.1, rho_high=0.9, rho_p=0.2)
-    said = fine_tuned.say_conclusions(conclusions, relation)
+    said = fine_tuned_words.say_conclusions(conclusions, relation)
     assert "real minus zero_shot: firm under both with the same sign on 1 of 1 tasks." in said
     assert (
         "few_shot minus zero_shot: firm under both with the same sign on 0 of 1 tasks; firm only fine-tuned on imdb."
@@ -143,7 +144,7 @@ def test_a_conclusion_that_changes_is_named(scores):
         in said[-1]
     )
     assert "+0.50 (-0.10 to +0.90, permutation p = 0.200) frozen" in said[-2]
-    undefined = fine_tuned.say_conclusions(conclusions, relation.assign(rho=np.nan))
+    undefined = fine_tuned_words.say_conclusions(conclusions, relation.assign(rho=np.nan))
     assert "undefined" in undefined[-2]
     figure = comparison.plot_fine_tuned(conclusions, [("real", "zero_shot"), ("real_matched", "zero_shot")])
     assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [1, 1]
@@ -217,7 +218,7 @@ def test_trends_are_stacked_on_the_sets_that_both_kinds_saw():
         {"frozen": doubt, "fine_tuned": doubt[tuned]},
     )
     assert len(trends) == 8 and set(trends["title"]) == {"Film"}
-    said = fine_tuned.say_trends(trends, "zero_shot")
+    said = fine_tuned_words.say_trends(trends, "zero_shot")
     assert said.startswith("accuracy surely rises with agreement on 1 of 1 frozen and 0 of 1 fine-tuned; ")
     assert said.endswith("disputed texts on 0 of 0 frozen and 0 of 0 fine-tuned.")
     figure = gamma.kinds_of_classifiers(trends)

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import kill_live
 import nbformat
@@ -197,3 +200,16 @@ def test_02_generate_runs_with_a_model_and_shows_no_key(tmp_path, calls, monkeyp
     assert "Example 1: My " not in json.dumps(nbformat.read(executed, as_version=4))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10 and not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_an_interrupt_stops_what_asks_and_waits_for_it():
+    stopped, done = threading.Event(), []
+
+    def work():
+        assert stopped.wait(10)
+        done.append("calls in flight are kept")
+
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        live.run_apart(work, lambda: SimpleNamespace(interrupt=stopped.set))
+    assert done

@@ -61,6 +61,13 @@ def test_a_copied_example_is_found_and_a_new_text_is_not():
     assert [text.get_text() for text in legend.get_texts()] == ["few-shot: not shown", "few-shot: shown"]
 
 
+@pytest.mark.parametrize(("n_pool", "measured"), [(4, True), (3, False)])
+def test_a_small_pool_leaves_few_or_no_others_to_compare_with(n_pool, measured):
+    corpus = make_table([[1.0] * 16], setting=["few_shot"], label=["a"], examples=[["k0", "k1", "k2"]])
+    found = nearness.compare_examples(corpus, make_real(n_pool), threshold=0.9, rng=np.random.default_rng(0))
+    assert found["other_cosine"].notna().tolist() == [measured] and found["example_cosine"].notna().all()
+
+
 def test_without_few_shot_texts_there_is_nothing_to_compare():
     corpus = make_table([[1.0] * 16], setting=["zero_shot"], label=["a"], examples=[[]])
     assert nearness.compare_examples(corpus, make_real(5), threshold=0.9, rng=np.random.default_rng(0)).empty

@@ -139,6 +139,10 @@ def test_a_profile_takes_over_what_its_base_sets_value_by_value(tmp_path):
     assert (mine.name, mine.shown_task, mine.tasks) == ("mine", companion.shown_task, companion.tasks)
     assert mine.shared == companion.shared | {"seed": 5}
     assert mine.stages == companion.stages | {"train": companion.stages["train"] | {"n_seeds": 2}}
+    (tmp_path / "bare.yaml").write_text("name: bare\n")
+    (tmp_path / "on_bare.yaml").write_text("base: bare.yaml\nname: mine\n")
+    with pytest.raises(ValueError, match="shown_task: Field required"):
+        profiles.load_profile(tmp_path / "on_bare.yaml")
     (tmp_path / "companion.yaml").write_text("base: mine.yaml\n")
     with pytest.raises(ValueError, match=r"mine\.yaml is its own base: mine\.yaml -> companion\.yaml -> mine\.yaml"):
         profiles.load_profile(tmp_path / "mine.yaml")

@@ -76,6 +76,7 @@ def test_attributes_and_words_stand_in_the_prompt():
         ({"generate": "Write {label} in {tone}."}, "unknown placeholder.*'tone'"),
         ({"generate": "Write it."}, r"lacks placeholder.*'label'"),
         ({"context": "You are {name}."}, "context has unknown placeholder"),
+        ({"generate": "A {label} text, {words} words long."}, r"\{words\} outside"),  # few-shot prompts have no length
         ({"attributes": {"form": []}}, "'form' has no value"),
         ({"attributes": {"form": ["deadpan", " "]}}, "a blank one"),
         ({"attributes": {"form": ["deadpan", "deadpan"]}}, "a repeated one"),

@@ -98,8 +98,11 @@ def test_calls_travel_as_lines_and_cost_nothing_where_they_arrive(path, tmp_path
         assert store.export(lines) == 2
     with Store(tmp_path / "other.sqlite", "a") as other:
         fill(other, "2")
+        other.reserve(ask("1"), **FREE)
+        assert other.load(lines) == 0, "a question on its way waits for its own answer"
+        other.give_up(ask("1").key, maybe_paid=False, error="busy")
         assert other.load(lines) == 1 and other.load(lines) == 0
-        assert other.find(ask("1").key) == ANSWER and other.totals().sends == 1
+        assert other.find(ask("1").key) == ANSWER and other.totals().sends == 2
         assert other.export(tmp_path / "again.jsonl") == 2
     assert sorted((tmp_path / "again.jsonl").read_text().splitlines()) == sorted(lines.read_text().splitlines())
 

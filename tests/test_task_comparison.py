@@ -45,6 +45,14 @@ def test_authors_figures_stand_beside_the_mean_over_the_right_tasks():
     assert whole.f1_here_low < whole.f1_here < whole.f1_here_high
 
 
+def test_a_source_that_was_not_run_leaves_a_gap_beside_the_authors_figures():
+    scores = {task: {"real": s["real"], "zero_shot": s["zero_shot"]} for task, s in make_scores({"imdb": 0.1}).items()}
+    table = task_comparison.place_beside_original(task_comparison.load_original(), scores, TASKS, confidence=0.95)
+    few_shot = table[(table["second"] == "few_shot") & (table["tasks"] == "all")]
+    assert len(few_shot) and few_shot["f1_here"].isna().all() and table["f1_here"].notna().any()
+    assert "–" in task_comparison.format_original(table)["here:\nF1"].tolist()
+
+
 def test_relation_of_gap_and_score_is_spearmans_and_groups_are_compared():
     gaps = {"ag_news": 0.05, "imdb": 0.2, "sms_spam": 0.1, "tweet_irony": 0.3, "tweet_emotion": 0.25, "humor": 0.15}
     differences = task_comparison.collect_differences(make_scores(gaps), TASKS, confidence=0.95)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from synthlib.compare import say_points
-from synthlib.fine_tuned import FINE_TUNED, FOLDER, FROZEN, say_changes
+from synthlib.fine_tuned import FINE_TUNED, FOLDER, FROZEN
 from synthlib.params import STAGES
 from synthlib.paths import ROOT
+from synthlib.reporting.fine_tuned_words import say_changes
 from synthlib.results import RELEASED, read_table
 from synthlib.tasks import load_task, load_tasks
 from synthlib.votes.instances import say_labels

@@ -87,12 +87,11 @@ def tabulate_agreement(
         else:
             share = group.texts["agreement"].to_numpy(dtype=float)
             draws = share[rng.integers(len(share), size=(n_resamples, len(share)))].mean(axis=1)
-            row = {"texts": len(share), "unanimous": (share == 1).mean()}
+            row = {"texts": len(share), "votes": None, "unanimous": (share == 1).mean()}
             row |= estimate("agreement", share.mean(), draws, confidence)
             row |= {"note": "lower bounds: only classes of agreement are known, no single votes"}
         rows.append(group.names | row)
-    table = pd.DataFrame(rows)
-    return table.astype({"votes": "Int64"}) if "votes" in table else table
+    return pd.DataFrame(rows).astype({"votes": "Int64"})
 
 
 def check_labels(sets: list[TextSet]) -> pd.DataFrame:
@@ -104,20 +103,17 @@ def check_labels(sets: list[TextSet]) -> pd.DataFrame:
         disputed, n_texts, same (share of them; a tie is not the same).
     """
     texts = pd.concat(group.texts for group in sets)
-    checked = texts.assign(disputed=texts["agreement"] < 1, same=texts["majority"] == texts["gold"])
-    return checked.groupby("disputed")["same"].agg(n_texts="size", same="mean").reset_index()
+    texts = texts.assign(disputed=texts["agreement"] < 1, same=texts["majority"] == texts["gold"])
+    return texts.groupby("disputed")["same"].agg(n_texts="size", same="mean").reset_index()
 
 
 def say_labels(label_check: pd.DataFrame) -> str:
     """Return in a sentence how sure the label of disputed texts is; see :func:`check_labels`."""
-    same = label_check.set_index("disputed")["same"]
-    if set(same.index) != {False, True}:
-        return "No text is disputed." if True not in same.index else "All texts are disputed."
-    counts = label_check.set_index("disputed")["n_texts"]
-    return (
-        f"The panel disputes {counts[True]} of {counts.sum():,} texts; on these the data set's label is the panel's "
-        f"majority for {same[True]:.0%}, on the others for {same[False]:.0%}."
-    )
+    if label_check["disputed"].nunique() < 2:
+        return "All texts are disputed." if label_check["disputed"].all() else "No text is disputed."
+    counts, same = (label_check.set_index("disputed")[name] for name in ("n_texts", "same"))
+    said = f"The panel disputes {counts[True]} of {counts.sum():,} texts; on these the data set's label is the panel's "
+    return f"{said}majority for {same[True]:.0%}, on the others for {same[False]:.0%}."
 
 
 def study_sets(
