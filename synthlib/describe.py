@@ -114,9 +114,12 @@ def score_irony_tags(rows: pd.DataFrame) -> dict[str, object]:
     Returns
     -------
     rule : dict
-        accuracy (fraction, test rows) and shares: percent of raw texts with a tag, by split and label.
+        accuracy and commonest, that of always saying the commonest label (fractions, test rows), and shares: percent of
+        raw texts with a tag, by split and label.
     """
     test = rows[rows["split"] == "test"]
     shares = 100 * rows.groupby(["split", "label"])["irony_tag"].mean().unstack()
     accuracy = float((test["irony_tag"] == (test["label"] == "irony")).mean())
-    return {"accuracy": accuracy, "shares": shares.round(1).add_prefix("percent with a tag: ")}
+    commonest = float(test["label"].value_counts(normalize=True).max())
+    shown = shares.round(1).add_prefix("percent with a tag: ")
+    return {"accuracy": accuracy, "commonest": commonest, "shares": shown}

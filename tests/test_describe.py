@@ -14,6 +14,7 @@ ENCODER = "all-MiniLM-L6-v2"
 def test_the_tag_alone_scores_what_the_study_notes_on_raw_irony_tweets():
     rule = describe.score_irony_tags(features.load("tweet_irony", "features", ENCODER).rows)
     assert rule["accuracy"] == pytest.approx(0.85, abs=0.01)
+    assert 0.5 < rule["commonest"] < rule["accuracy"]
     shares = rule["shares"]
     assert shares.loc["test", "percent with a tag: irony"] == 100
     assert shares.loc["train"].max() == 0
