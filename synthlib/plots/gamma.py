@@ -170,11 +170,13 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
     Parameters
     ----------
     trends : DataFrame
-        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; undefined ones are not
-        drawn.
+        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; sets on which nothing is
+        defined are left out.
     """
+    panels = list(trends.groupby(["measure", "source"], sort=False).groups)
+    trends = trends.dropna(subset="value")
     names = trends["title"] + ", " + trends["votes_of"]
-    titles, panels = list(names.unique()), list(trends.groupby(["measure", "source"], sort=False).groups)
+    titles = list(names.unique())
     size = (PAGE_WIDTH, 0.3 * len(titles) + 1.0)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (measure, source) in zip(axes[0], panels, strict=True):

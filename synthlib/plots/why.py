@@ -37,7 +37,7 @@ def plot_moderators(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         ax.axhline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(title, fontsize=7)
     fig.supylabel("size-matched real minus synthetic, Macro-F1 (points)", fontsize=8)
-    fig.supxlabel("moderator; the higher, the further is synthetic text from real (units: table above)", fontsize=8)
+    fig.supxlabel("moderator (higher: more subjective, or synthetic text further from real)", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 

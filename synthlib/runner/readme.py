@@ -128,8 +128,9 @@ def _say_attributes(comparison: Path) -> str:
     row = read_table(comparison, "over_tasks").set_index(["first", "second"]).loc[("attributed", "zero_shot")]
     average = read_table(comparison, "averages").set_index(["first", "second"]).loc[("attributed", "zero_shot")]
     return (
-        f"Drawn attributes change {say_points(average, 'f1', signed=True)} on average: surely better on {row.better} "
-        f"tasks, surely worse on {row.worse} ({100 * row.lowest:+.1f} to {100 * row.highest:+.1f})."
+        f"Drawn attributes change {say_points(average, 'f1', signed=True)} on average: surely better on "
+        f"{row.better:.0f} tasks, surely worse on {row.worse:.0f} "
+        f"({100 * row.lowest:+.1f} to {100 * row.highest:+.1f})."
     )
 
 
@@ -151,6 +152,7 @@ def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
     gap = {
         kind: say_points(averages.loc[("real", "zero_shot", kind)], "f1", signed=True) for kind in (FROZEN, FINE_TUNED)
     }
+    over_pool = say_points(averages.loc[("few_shot", "pool", FINE_TUNED)], "f1", signed=True)
     how = json.loads(next(FOLDER.glob("*/manifest.json")).read_text())["parameters"]
     moved = read_table(comparison, "fine_tuned_gap_changes")
     moved = moved[moved["sure"] & (moved["first"] == "real_matched") & (moved["second"] == "zero_shot")]
@@ -161,6 +163,7 @@ def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
     return [
         f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), "
         f"real rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. "
+        f"Few-shot text minus its pool alone is then {over_pool}. "
         f"{say_changes(conclusions)}. At equal size the gap surely moves on: {', '.join(named) or 'none'}."
     ]
 
