@@ -56,7 +56,8 @@ def test_a_hostile_answer_is_kept_as_it_is_and_replayed(name, tmp_path):
 
 
 CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 sys.path.insert(0, {tests!r})
 from test_harm import ask
 ask({url!r}, {changes})

@@ -209,7 +209,11 @@ def test_an_interrupt_stops_what_asks_and_waits_for_it():
         assert stopped.wait(10)
         done.append("calls in flight are kept")
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        live.run_apart(work, lambda: SimpleNamespace(interrupt=stopped.set))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            live.run_apart(work, lambda: SimpleNamespace(interrupt=stopped.set))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done

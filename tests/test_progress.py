@@ -84,7 +84,7 @@ def test_money_is_projected_from_what_is_done(tmp_path):
         and half["seconds_left"] >= 0
         and half["texts_per_minute"] > 0
     )
-    assert "USD 1.0000 of about USD" in shown.say() and "1 broken" in shown.say() and shown.say().endswith("left")
+    assert "USD 1.00 of about USD" in shown.say() and "1 broken" in shown.say() and shown.say().endswith("left")
 
 
 def test_an_unknown_price_is_unknown_not_zero(tmp_path):
