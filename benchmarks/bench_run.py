@@ -41,7 +41,7 @@ def run(profile: Path, results: Path) -> tuple[float, float]:
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             peak = max(peak, proportional_bytes(psutil.Process(process.pid)))
-            time.sleep(0.1)
+            time.sleep(0.5)  # reading what is shared is slow, and would take a share of a core
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
     return time.perf_counter() - clock, peak / 1e9
