@@ -97,6 +97,15 @@ def test_addresses_of_ones_own_network_stay_out(made, url, said):
     assert said in card.render_card(asked, file="corpus.parquet")
 
 
+def test_a_model_of_ones_own_machine_is_named_without_its_folder(made):
+    asked = live(made[1], served_by="m")
+    llm = {"model": "/home/me/models/tiny-causal", "top_p": 0.9, "max_tokens": 50}
+    asked = dataclasses.replace(asked, p=asked.p.model_copy(update={"backend": "local", "llm": llm}))
+    text = card.render_card(asked, file="corpus.parquet")
+    assert "Model: tiny-causal on the maker's own machine;" in text and "top_p 0.9" in text.replace("\\", "")
+    assert "OpenAI" not in text and "/home/me" not in text
+
+
 def test_no_text_harms_the_card(made):
     contents = made[1]
     rows = contents.rows.copy()

@@ -176,6 +176,7 @@ def test_lines_in_an_archive_with_agreement(tmp_path):
         ([("good", 1), ("better", 1)], r"no text has label\(s\) \['negative'\]"),
         ([("good", 7), ("bad", 0)], r"no text has label\(s\) \['positive'\]"),
         ([("  ", 1), ("bad", 0)], r"no text has label\(s\) \['positive'\]"),
+        ([(None, 1), ("bad", 0)], r"no text has label\(s\) \['positive'\]"),
     ],
 )
 def test_copy_without_our_labels_is_refused(tmp_path, rows, message):

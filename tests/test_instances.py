@@ -135,3 +135,10 @@ def test_panel_and_people_are_held_against_each_other():
     constant = instances.correlate_agreement(both.assign(agreement=1.0), **settings, rng=rng)
     assert np.isnan(constant["rho"]) and "does not vary" in constant["note"]
     assert instances.compare_classes(both[:0], **settings, rng=rng).empty
+
+
+def test_sets_without_single_votes_alone_have_no_number_of_votes():
+    texts = pd.DataFrame({"key": ["a", "b"], "agreement": [1.0, 0.5], "gold": ["x", "y"]})
+    group = instances.TextSet("financial_phrasebank", "Finance", "people", "test", texts, None)
+    table = instances.tabulate_agreement([group], n_resamples=50, confidence=0.9, rng=np.random.default_rng(0))
+    assert table["votes"].isna().all() and table["agreement"].tolist() == [0.75]
