@@ -16,6 +16,7 @@ import pytest
 import toy_project as toy
 
 from synthlib import paths, run
+from synthlib.params import STAGES
 from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
@@ -298,6 +299,22 @@ def test_texts_in_a_folder_count_by_content(tmp_path, monkeypatch):
     texts.assign(label="good").to_parquet(tmp_path / "imdb.parquet")  # refused before anything runs
     with pytest.raises(ValueError, match=r"imdb.parquet: unknown label\(s\) \['good'\]; allowed are"):
         keys._own_texts(["imdb"])
+
+
+def test_an_encoder_of_ones_own_counts_by_its_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    texts = pd.DataFrame({"key": ["a"], "text": ["a film"], "label": ["positive"], "split": ["test"]})
+    texts.to_parquet(tmp_path / "imdb.parquet")
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
+    cell = next(cell for cell in cells if cell.stage == "train")
+    own = cell.params.model_copy(update={"task": "imdb", "source": "folder", "encoder": str(tmp_path)})
+    notebook = paths.NOTEBOOKS / "03_train.ipynb"
+    found = []
+    for weights in ("old", "new", "new"):
+        (tmp_path / "model.safetensors").write_text(weights)
+        keys._fingerprint_encoder.cache_clear()  # as in another process
+        found.append(keys.job_key(STAGES["train"], own, notebook, {}))
+    assert found[0] != found[1] == found[2]
 
 
 def test_cores_are_shared_out():

@@ -61,7 +61,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
-    own_encoder = _fingerprint_encoder(getattr(params, "encoder", ""))
+    own_encoder = _fingerprint_encoder(params.encoder) if hasattr(params, "encoder") else ""
     files = data_files(data_folders(stage, params), tasks)
     if "models" in stage.model.model_fields:
         files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
@@ -190,12 +190,12 @@ def _check_features(task: str, encoder: str) -> None:
     features.load(task, "features", encoder)
 
 
-def _fingerprint_encoder(name: str) -> str:
-    if not name or not Path(name).is_dir():
-        return ""
-    from synthlib.features import fingerprint_folder  # as above
+@cache
+def _fingerprint_encoder(encoder: str) -> str:
+    """Return the sha256 of the weights of an encoder that is a folder, read once in a process; else nothing."""
+    from synthlib import features  # as above
 
-    return fingerprint_folder(name)
+    return features.fingerprint_folder(encoder)
 
 
 def file_sha256(path: Path) -> str:

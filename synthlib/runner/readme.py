@@ -98,10 +98,8 @@ def say_findings(folder: Path) -> str:
     said = {pair: say_points(row, "f1", signed=True) for pair, row in averages.iterrows()}
     gaps = differences[(differences["first"] == "real") & (differences["second"] == "zero_shot")]
     firm = int((gaps["f1_low"] > 0).sum())
-    wide = {
-        (row.first, row.second): f"{100 * row.f1_low:+.1f} to {100 * row.f1_high:+.1f}"
-        for row in read_table(comparison, "over_tasks").itertuples(index=False)
-    }
+    over_tasks = read_table(comparison, "over_tasks").set_index(["first", "second"])
+    wide = {pair: f"{100 * row.f1_low:+.1f} to {100 * row.f1_high:+.1f}" for pair, row in over_tasks.iterrows()}
     rho = (
         f"{relation.rho:.2f} ({relation.rho_low:.2f} to {relation.rho_high:.2f}; permutation p = {relation.rho_p:.2f})"
     )
@@ -112,9 +110,9 @@ def say_findings(folder: Path) -> str:
             f"Macro-F1 (95 % interval for these tasks; firm on {firm} of them; for other tasks like these "
             f"{wide['real', 'zero_shot']}), and by {said['real_matched', 'zero_shot']} when both have the same size, "
             f"so most of the gap is quality. Real examples in the prompt win back {said['few_shot', 'zero_shot']}. "
-            f"{_say_attributes(comparison)} But the examples need labels too: a classifier of their pool alone wins "
-            f"back {said['pool', 'zero_shot']}; few-shot text is {said['few_shot', 'pool']} above it (for other tasks "
-            f"{wide['few_shot', 'pool']}).",
+            f"{_say_attributes(over_tasks, said)} But the examples need labels too: a classifier of their pool alone "
+            f"wins back {said['pool', 'zero_shot']}; few-shot text is {said['few_shot', 'pool']} above it (for other "
+            f"tasks {wide['few_shot', 'pool']}).",
             "**The gap and the subjectivity of the task.** "
             f"Spearman's rho with the scores of a language-model panel, which knows the study, is {rho}: the sign "
             f"of the original finding, but ten tasks do not make it firm. {_say_exceptions(gaps)}",
@@ -124,11 +122,10 @@ def say_findings(folder: Path) -> str:
     )
 
 
-def _say_attributes(comparison: Path) -> str:
-    row = read_table(comparison, "over_tasks").set_index(["first", "second"]).loc[("attributed", "zero_shot")]
-    average = read_table(comparison, "averages").set_index(["first", "second"]).loc[("attributed", "zero_shot")]
+def _say_attributes(over_tasks: pd.DataFrame, said: dict[tuple[str, str], str]) -> str:
+    row = over_tasks.loc[("attributed", "zero_shot")]
     return (
-        f"Drawn attributes change {say_points(average, 'f1', signed=True)} on average: surely better on "
+        f"Drawn attributes change {said['attributed', 'zero_shot']} on average: surely better on "
         f"{row.better:.0f} tasks, surely worse on {row.worse:.0f} "
         f"({100 * row.lowest:+.1f} to {100 * row.highest:+.1f})."
     )
