@@ -38,7 +38,7 @@ from trainer import BEST, Texts, fit_trainer, wait
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from synthlib.encode import PACKAGED, Encoder, load_encoder
-from synthlib.finetune import FineTuner, Settings, tokenize_checked, tqdm
+from synthlib.finetune import FineTuner, Hyperparameters, tokenize_checked, tqdm
 from synthlib.metrics import macro_f1
 from synthlib.train import Run
 from synthlib.training.checkpoint import Checkpoint
@@ -52,21 +52,23 @@ def main() -> None:
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
         name = write_bert_base(Path(folder)) if options.device == "cuda" else PACKAGED
-        settings = make_settings(name, options)
+        hyperparameters = make_hyperparameters(name, options)
         encoder, ceiling = load_encoder(name, options.device), measure_ceiling(options.device)
         for task in options.tasks:
             texts = read_texts(task, options)
             if options.device == "cuda":
-                check_replay(load_encoder(name, "cuda"), texts, settings)
+                check_replay(load_encoder(name, "cuda"), texts, hyperparameters)
             systems = list_levers() if options.levers else list_systems(options.device)
             measured: dict[str, list[tuple[float, ...]]] = {system: [] for system in systems}
             for repeat in range(-1, options.repeats):  # the first round only warms up
                 for system, fit in systems.items():
-                    result = measure(fit, encoder, texts if repeat >= 0 else take_few(texts), settings, max(repeat, 0))
+                    result = measure(
+                        fit, encoder, texts if repeat >= 0 else take_few(texts), hyperparameters, max(repeat, 0)
+                    )
                     if repeat >= 0:
                         measured[system].append(result)
-            report(task, measured, texts, settings, options)
-            report_ceiling(ceiling, measured, encoder, texts, settings)
+            report(task, measured, texts, hyperparameters, options)
+            report_ceiling(ceiling, measured, encoder, texts, hyperparameters)
 
 
 def parse() -> argparse.Namespace:
@@ -121,8 +123,8 @@ def write_bert_base(folder: Path) -> str:
     return str(folder)
 
 
-def make_settings(name: str, options: argparse.Namespace) -> Settings:
-    return Settings(
+def make_hyperparameters(name: str, options: argparse.Namespace) -> Hyperparameters:
+    return Hyperparameters(
         encoder=name,
         pooling="mean",
         hidden_units=768,
@@ -182,35 +184,35 @@ def fit_without(*arguments, target: str, instead: object) -> tuple[float, float,
 
 
 def fit_ours(
-    encoder: Encoder, texts: Texts, settings: Settings, seed: int, *, again: bool = False, **changes
+    encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters, seed: int, *, again: bool = False, **changes
 ) -> tuple[float, float, np.ndarray]:
     """Return the seconds of training and of prediction, tokenising included, and the predicted labels."""
     kept, bar = Checkpoint(None, {}), tqdm(disable=True)
     run = Run(np.arange(len(texts.train)), seed)
-    start = wait(settings.device)
-    tuner = make_tuner(encoder, texts, replace(settings, **changes))
+    start = wait(hyperparameters.device)
+    tuner = make_tuner(encoder, texts, replace(hyperparameters, **changes))
     if again:
         tuner.fit(run, number=0, kept=kept, bar=bar)
-        start = wait(settings.device)
+        start = wait(hyperparameters.device)
     tuner.fit(run, number=0, kept=kept, bar=bar)
-    middle = wait(settings.device)
+    middle = wait(hyperparameters.device)
     predicted = tuner.predict(texts.test).argmax(-1)
-    return middle - start, wait(settings.device) - middle, predicted
+    return middle - start, wait(hyperparameters.device) - middle, predicted
 
 
-def make_tuner(encoder: Encoder, texts: Texts, settings: Settings) -> FineTuner:
-    tokens = tokenize_checked(texts.train, encoder, settings)
-    return FineTuner(encoder, tokens, np.eye(texts.n_labels, dtype=np.float32)[texts.train_labels], settings)
+def make_tuner(encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters) -> FineTuner:
+    tokens = tokenize_checked(texts.train, encoder, hyperparameters)
+    return FineTuner(encoder, tokens, np.eye(texts.n_labels, dtype=np.float32)[texts.train_labels], hyperparameters)
 
 
-def check_replay(encoder: Encoder, texts: Texts, settings: Settings) -> None:
+def check_replay(encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters) -> None:
     """Print how far the losses of replayed steps are from those of sent ones, without dropout, in float32."""
     for module in encoder.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     run, losses = Run(np.arange(len(texts.train)), 0), []
     for replayed in (False, True):
-        plain = replace(settings, precision="float32", n_epochs=2, replayed=replayed)
+        plain = replace(hyperparameters, precision="float32", n_epochs=2, replayed=replayed)
         history = make_tuner(encoder, texts, plain).fit(
             run, number=0, kept=Checkpoint(None, {}), bar=tqdm(disable=True)
         )
@@ -220,11 +222,13 @@ def check_replay(encoder: Encoder, texts: Texts, settings: Settings) -> None:
     print(f"largest difference {difference:.1e} in {len(losses[0])} steps\n")
 
 
-def measure(fit: Callable, encoder: Encoder, texts: Texts, settings: Settings, seed: int) -> tuple[float, ...]:
+def measure(
+    fit: Callable, encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters, seed: int
+) -> tuple[float, ...]:
     """Return seconds of training and prediction, Macro-F1, and the most memory the system added (GiB)."""
     gc.collect()
-    with watch_memory(settings.device) as peak:
-        training, prediction, predicted = fit(encoder, texts, settings, seed)
+    with watch_memory(hyperparameters.device) as peak:
+        training, prediction, predicted = fit(encoder, texts, hyperparameters, seed)
     return training, prediction, macro_f1(texts.test_labels, predicted, n_labels=texts.n_labels), peak()
 
 
@@ -262,34 +266,38 @@ def measure_ceiling(device: str) -> float:
     return 2 * n**3 / min(seconds) / 1e9
 
 
-def report(task: str, measured: dict, texts: Texts, settings: Settings, options: argparse.Namespace) -> None:
+def report(
+    task: str, measured: dict, texts: Texts, hyperparameters: Hyperparameters, options: argparse.Namespace
+) -> None:
     device = torch.cuda.get_device_name() if options.device == "cuda" else f"{os.cpu_count()} cores"
-    shape = "BERT-base, random weights" if options.device == "cuda" else settings.encoder
+    shape = "BERT-base, random weights" if options.device == "cuda" else hyperparameters.encoder
     print(f"{task}: {shape}; {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(
-        f"{len(texts.train)} training texts, {settings.n_epochs} epoch(s), batch {settings.batch_size}; "
+        f"{len(texts.train)} training texts, {hyperparameters.n_epochs} epoch(s), batch {hyperparameters.batch_size}; "
         f"{len(texts.test)} test texts; median of {options.repeats}, ratios against the first row\n"
     )
     print(f"{'':24}{'training/s':>12}{'ratio':>8}{'prediction/s':>14}{'ratio':>8}{'Macro-F1':>10}{'added GiB':>11}")
     ours = np.array(measured["synthlib"])
     for name, rows in measured.items():
         training, prediction, f1, peak = np.median(rows, axis=0)
-        speeds = len(texts.train) * settings.n_epochs / training, len(texts.test) / prediction
+        speeds = len(texts.train) * hyperparameters.n_epochs / training, len(texts.test) / prediction
         ratios = np.median(np.array(rows)[:, :2] / ours[:, :2], axis=0)  # of each round: the machine may be shared
         print(f"{name:24}{speeds[0]:12.1f}{ratios[0]:8.2f}{speeds[1]:14.1f}{ratios[1]:8.2f}{f1:10.3f}{peak:11.2f}")
 
 
-def report_ceiling(ceiling: float, measured: dict, encoder: Encoder, texts: Texts, settings: Settings) -> None:
+def report_ceiling(
+    ceiling: float, measured: dict, encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters
+) -> None:
     """Print which share of the ceiling our training reaches.
 
     Counted are the encoder's products with its weight matrices (2 operations a weight and token) and those of attention
     (2 of 2 W D operations a token and layer, in texts of W tokens), three times: forward and twice backward. Padding,
     the hidden layer on top and all that is no product count for nothing.
     """
-    layers, lengths = encoder.model.encoder, tokenize_checked(texts.train, encoder, settings).lengths
+    layers, lengths = encoder.model.encoder, tokenize_checked(texts.train, encoder, hyperparameters).lengths
     weights = sum(module.weight.numel() for module in layers.modules() if isinstance(module, torch.nn.Linear))
     attention = 4 * encoder.dim * encoder.model.config.num_hidden_layers * int((lengths**2).sum())
-    operations = 3 * settings.n_epochs * (2 * weights * int(lengths.sum()) + attention)
+    operations = 3 * hyperparameters.n_epochs * (2 * weights * int(lengths.sum()) + attention)
     reached = operations / np.median(measured["synthlib"], axis=0)[0] / 1e9
     print(f"\n{lengths.mean():.1f} tokens a text; synthlib: {reached:.0f} of {ceiling:.0f} GFLOP/s, ", end="")
     print(

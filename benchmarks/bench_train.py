@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 
 from synthlib import features, metrics
 from synthlib.tasks import load_task
-from synthlib.train import Run, Settings, fit_predict
+from synthlib.train import Hyperparameters, Run, fit_predict
 
 TASK, ENCODER = "tweet_emotion", "all-MiniLM-L6-v2"
 N_ROWS, EPOCHS, BATCH_SIZE, HIDDEN_UNITS, LEARNING_RATE = 800, 16, 128, 768, 0.003
@@ -52,8 +52,8 @@ def main() -> None:
 
 def _fit_batched(x: np.ndarray, y: np.ndarray, runs: list[Run], test: np.ndarray, n_labels: int) -> np.ndarray:
     steps = EPOCHS * -(-N_ROWS // BATCH_SIZE)
-    settings = Settings(HIDDEN_UNITS, LEARNING_RATE, 0.01, steps, BATCH_SIZE, "cpu")
-    return fit_predict(x, y, runs, x[test], n_labels=n_labels, settings=settings)[0].argmax(-1)
+    hyperparameters = Hyperparameters(HIDDEN_UNITS, LEARNING_RATE, 0.01, steps, BATCH_SIZE, "cpu")
+    return fit_predict(x, y, runs, x[test], n_labels=n_labels, hyperparameters=hyperparameters)[0].argmax(-1)
 
 
 def _fit_one_by_one(x: np.ndarray, y: np.ndarray, runs: list[Run], test: np.ndarray, n_labels: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import set_seed
 
 from synthlib.encode import Encoder
-from synthlib.finetune import Settings
+from synthlib.finetune import Hyperparameters
 from synthlib.training.classifier import Classifier
 
 BEST = {"bf16": True, "bf16_full_eval": False, "dataloader_pin_memory": True, "per_device_eval_batch_size": 128}
@@ -35,35 +35,35 @@ class Texts:
 
 
 def fit_trainer(
-    encoder: Encoder, texts: Texts, settings: Settings, seed: int, *, flags: dict
+    encoder: Encoder, texts: Texts, hyperparameters: Hyperparameters, seed: int, *, flags: dict
 ) -> tuple[float, float, np.ndarray]:
     """Return the seconds of training and of prediction, tokenising included, and the predicted labels."""
     set_seed(seed)
-    model = ForTrainer(Classifier(encoder, settings.pooling, settings.hidden_units, texts.n_labels))
+    model = ForTrainer(Classifier(encoder, hyperparameters.pooling, hyperparameters.hidden_units, texts.n_labels))
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
-            learning_rate=settings.learning_rate,
-            num_train_epochs=settings.n_epochs,
-            weight_decay=settings.weight_decay,
-            use_cpu=settings.device == "cpu",
+            learning_rate=hyperparameters.learning_rate,
+            num_train_epochs=hyperparameters.n_epochs,
+            weight_decay=hyperparameters.weight_decay,
+            use_cpu=hyperparameters.device == "cpu",
             seed=seed,
             report_to=[],
             save_strategy="no",
             disable_tqdm=True,
             remove_unused_columns=False,
-            **({"per_device_train_batch_size": settings.batch_size} | flags),
+            **({"per_device_train_batch_size": hyperparameters.batch_size} | flags),
         )
-        start = wait(settings.device)
-        train = Rows(encoder, texts.train, texts.train_labels, settings.max_length)
+        start = wait(hyperparameters.device)
+        train = Rows(encoder, texts.train, texts.train_labels, hyperparameters.max_length)
         trainer = Trainer(model, arguments, train_dataset=train, data_collator=lambda rows: pad(encoder, rows))
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-        middle = wait(settings.device)
+        middle = wait(hyperparameters.device)
         predicted = trainer.predict(
-            Rows(encoder, texts.test, texts.test_labels, settings.max_length)
+            Rows(encoder, texts.test, texts.test_labels, hyperparameters.max_length)
         ).predictions.argmax(-1)
-        end = wait(settings.device)
+        end = wait(hyperparameters.device)
     return middle - start, end - middle, predicted
 
 

@@ -1,4 +1,7 @@
-"""Building what data/ ships from the real texts: features, statistics and people's votes. No text is written."""
+"""Building what data/ ships: features, statistics and votes of the real texts, and vectors of the synthetic ones.
+
+No text is written.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from synthlib import data, features, surface
+from synthlib import data, features, surface, vectors
 from synthlib.paths import DATA
+from synthlib.settings import RELEASED_SETTINGS
 from synthlib.tasks import load_task, task_names
 from synthlib.votes import annotated
 
@@ -45,6 +49,15 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str,
         features.write(features.FOLDER / f"{name}.parquet", items, encoder=encoder, device=device)
         votes.to_csv(DATA / "votes" / f"human_{name}.csv", index=False)
     write_index()
+
+
+def build_vectors(*, encoder: str, device: str) -> None:
+    """Write data/vectors: of the texts in data/corpora, a file a task and recipe."""
+    sets = {name: data.load_corpus(load_task(name), list(RELEASED_SETTINGS)) for name in task_names()}
+    sets |= {name: data.load_stories(name) for name in data.STORIES}
+    for name, frame in sets.items():
+        texts = frame["text"].tolist()
+        vectors.write_vectors(name, texts, vectors.find_vectors(texts, encoder, device=device, progress=name))
 
 
 def _build_tasks(texts: Path, *, encoder: str, device: str) -> None:

@@ -21,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
     build.add_argument("--encoder", default="all-MiniLM-L6-v2")
     build.add_argument("--device", default="auto")
+    encoded = commands.add_parser("build-vectors", help="rebuild data/vectors from the texts of data/corpora")
+    encoded.add_argument("--encoder", default="all-MiniLM-L6-v2")
+    encoded.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     released.add_argument(
@@ -37,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _report(crowd.run, options)
     if options.command == "build-features":
         return _report(_build_features, options)
+    if options.command == "build-vectors":
+        return _report(_build_vectors, options)
     if options.command == "generate":
         return _generate(options)
     if options.command in ("estimate", "calls", "report"):
@@ -132,6 +137,13 @@ def _build_features(options: argparse.Namespace) -> str:
         options.texts, options.annotations, encoder=options.encoder, device=options.device, only=options.only
     )
     return f"written to {paths.DATA / 'features'}"
+
+
+def _build_vectors(options: argparse.Namespace) -> str:
+    from synthlib.build import build_vectors
+
+    build_vectors(encoder=options.encoder, device=options.device)
+    return f"written to {paths.DATA / 'vectors'}"
 
 
 def _make_report(options: argparse.Namespace) -> str:

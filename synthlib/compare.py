@@ -224,7 +224,7 @@ def tabulate_predictions(
 def tabulate_confusions(predictions: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
     """Return how each label's texts were predicted, over all seeds: source, label, predicted, share (of the label)."""
     chosen = predictions[predictions["source"].isin(sources)]
-    order = sorted(set(chosen["label"]) | set(chosen["predicted"]))
+    order = sorted({*chosen["label"].unique(), *chosen["predicted"].unique()})
     frames = []
     for source in sources:
         rows = chosen[chosen["source"] == source]

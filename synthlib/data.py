@@ -16,6 +16,7 @@ from synthlib.tasks import Task, load_task, own_files, task_names
 from synthlib.votes import annotated, vote_tables
 
 SPLITS = hub.SPLITS
+STORIES = ("stories", "textbook")  # released texts after published recipes
 
 
 def check_texts(frame: pd.DataFrame, task: Task, *, origin: str) -> pd.DataFrame:
@@ -186,8 +187,8 @@ def load_corpus(task: Task, settings: list[str], folder: str | Path | None = Non
 
 def load_stories(kind: str) -> pd.DataFrame:
     """Return the released TinyStories (``stories``) or Phi-1 (``textbook``) texts: n, text, request (stories: form)."""
-    if kind not in ("stories", "textbook"):
-        raise ValueError(f"unknown kind {kind!r}; allowed are 'stories' and 'textbook'")
+    if kind not in STORIES:
+        raise ValueError(f"unknown kind {kind!r}; allowed are {', '.join(STORIES)}")
     return pd.read_json(DATA / "corpora" / f"{kind}.jsonl", lines=True)
 
 

@@ -22,6 +22,7 @@ from synthlib import data, surface
 from synthlib.params import SHIPPED_ROWS
 from synthlib.paths import DATA, RESULTS
 from synthlib.tasks import Task, load_task
+from synthlib.vectors import Vectors, as_column, as_matrix, find_vectors
 from synthlib.votes import annotated
 
 FOLDER = DATA / "features"
@@ -183,32 +184,28 @@ def read(path: str | Path, *, encoder: str) -> FeatureTable:
             f"set encoder: {made['encoder']}, or source: folder to encode texts anew"
         )
     rows = table.drop_columns(["function_words", "feature"]).to_pandas()
-    return FeatureTable(rows, _matrix(table["feature"]).astype(np.float32), _matrix(table["function_words"]))
+    return FeatureTable(rows, as_matrix(table["feature"]).astype(np.float32), as_matrix(table["function_words"]))
 
 
 def write(path: str | Path, frame: pd.DataFrame, *, encoder: str, device: str) -> None:
     """Encode the ``text`` column of ``frame`` and write everything but :data:`TEXT_COLUMNS` as a feature table."""
-    from synthlib import encode  # torch is only needed where texts are encoded
-
     texts = frame["text"].tolist()
-    loaded = encode.load_encoder(encoder, device)
-    vectors = encode.encode(texts, loaded, progress=Path(path).stem)
-    made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
-    write_table(path, _drop_texts(frame), texts, vectors, made=made)
+    write_table(path, _drop_texts(frame), texts, find_vectors(texts, encoder, device=device, progress=Path(path).stem))
 
 
-def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: np.ndarray, *, made: dict) -> None:
-    """Write rows, the surface features of their texts and their vectors; ``made`` says what made the vectors."""
+def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors: Vectors) -> None:
+    """Write rows, the surface features of their texts, their vectors, and what made those."""
     rows = frame.reset_index(drop=True)
     measured = surface.measure_surface(texts)
     table = pa.Table.from_pandas(pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False)
-    table = table.append_column("function_words", _column(surface.count_function_words(texts)))
-    table = table.append_column("feature", _column(np.asarray(vectors, dtype=np.float16)))
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"synthlib": json.dumps(made).encode()})
+    table = table.append_column("function_words", as_column(surface.count_function_words(texts)))
+    table = table.append_column("feature", as_column(vectors.features))
+    made = {b"synthlib": json.dumps(vectors.made).encode()}
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | made)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".tmp{hashlib.sha256(str(id(table)).encode()).hexdigest()[:8]}")
-    pq.write_table(table, temporary, compression="zstd", compression_level=19)
+    pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
 
 
@@ -285,12 +282,3 @@ def _drop_texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _compact(measured: pd.DataFrame) -> dict[str, str]:
     return {c: "float32" if measured[c].dtype.kind == "f" else "int32" for c in measured}
-
-
-def _column(matrix: np.ndarray) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-
-
-def _matrix(column: pa.ChunkedArray) -> np.ndarray:
-    flat = column.combine_chunks()
-    return flat.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)

@@ -107,13 +107,13 @@ def score_kinds(
 def _score_task(
     predictions: pd.DataFrame, task: Task, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, dict[str, Scores]]:
-    keys = sorted(set.intersection(*(set(rows["key"]) for _, rows in predictions.groupby("classifier"))))
+    keys = sorted(set.intersection(*(set(rows["key"].unique()) for _, rows in predictions.groupby("classifier"))))
     if not keys:
         raise ValueError(f"{task.name}: the frozen and the released classifiers have no test text in common")
     chosen = predictions[predictions["key"].isin(keys)]
     rows = metrics.draw_resampling(len(keys), 1, n_resamples=n_resamples, rng=rng).rows
     found: dict[str, dict[str, Scores]] = {}
-    for kind in [kind for kind in KINDS if kind in set(chosen["classifier"])]:
+    for kind in [kind for kind in KINDS if kind in chosen["classifier"].unique()]:
         of_kind = chosen[chosen["classifier"] == kind]
         seeds = metrics.draw_resampling(1, of_kind["seed"].nunique(), n_resamples=n_resamples, rng=rng).seeds
         try:
@@ -235,11 +235,11 @@ def compare_gaps(scores: ScoresByKind, *, confidence: float) -> pd.DataFrame:
     """
     frames = []
     for task, kinds in scores.items():
-        for first, second in CONTRASTS:
-            if all(source in kinds[kind] for source in (first, second) for kind in (FROZEN, FINE_TUNED)):
-                gaps = {kind: subtract(kinds[kind][first], kinds[kind][second]) for kind in (FROZEN, FINE_TUNED)}
-                moved = contrast(gaps, [(FINE_TUNED, FROZEN)], confidence=confidence)
-                frames.append(moved.assign(task=task, first=first, second=second))
+        scored = set(kinds[FROZEN]) & set(kinds[FINE_TUNED])
+        for first, second in [pair for pair in CONTRASTS if scored.issuperset(pair)]:
+            gaps = {kind: subtract(kinds[kind][first], kinds[kind][second]) for kind in (FROZEN, FINE_TUNED)}
+            moved = contrast(gaps, [(FINE_TUNED, FROZEN)], confidence=confidence)
+            frames.append(moved.assign(task=task, first=first, second=second))
     changes = pd.concat(frames, ignore_index=True)[["task", "first", "second", "f1", "f1_low", "f1_high"]]
     return changes.assign(sure=(changes["f1_low"] > 0) | (changes["f1_high"] < 0))
 
@@ -254,17 +254,18 @@ def stack_trends(slopes: Mapping[str, pd.DataFrame], doubt: Mapping[str, pd.Data
     Parameters
     ----------
     slopes, doubt : mapping of str to DataFrame
-        By kind of classifier; title, votes_of, source and, with intervals, slope of the one and auc of the other
-        (:func:`synthlib.votes.instances.study_sets`).
+        By kind of classifier; title, votes_of, source and, with intervals, balanced_slope of the one and auc of the
+        other (:func:`synthlib.votes.instances.study_sets`).
 
     Returns
     -------
     trends : DataFrame
-        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; undefined values are NaN.
+        title, votes_of, source, classifier, measure (``balanced_slope`` or ``auc``), value, low, high; undefined
+        values are NaN.
     """
     by = ["title", "votes_of", "source"]
     frames = []
-    for measure, tables in (("slope", slopes), ("auc", doubt)):
+    for measure, tables in (("balanced_slope", slopes), ("auc", doubt)):
         names = {measure: "value", f"{measure}_low": "low", f"{measure}_high": "high"}
         common = set.intersection(*(set(table[by].itertuples(index=False, name=None)) for table in tables.values()))
         for kind, table in tables.items():

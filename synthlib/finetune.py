@@ -23,7 +23,7 @@ from synthlib.train import Run
 from synthlib.training.checkpoint import Checkpoint, State, describe
 from synthlib.training.classifier import Classifier, TextsOnDevice, all_rows, autocast, use_rows
 from synthlib.training.dropout import use_fast_dropout
-from synthlib.training.steps import Settings, cross_entropy, learning_rate, make_step
+from synthlib.training.steps import Hyperparameters, cross_entropy, learning_rate, make_step
 from synthlib.training.targets import as_probabilities, check_runs, hold_out
 from synthlib.training.tokens import STEP, Tokens, draw_batches, tokenize
 
@@ -37,7 +37,7 @@ def fit_predict_texts(
     test_texts: Sequence[str],
     *,
     n_labels: int,
-    settings: Settings,
+    hyperparameters: Hyperparameters,
     progress: str | None = None,
     checkpoint: str | Path | None = None,
     watched: tuple[Sequence[str], np.ndarray] | None = None,
@@ -62,8 +62,8 @@ def fit_predict_texts(
         Folder that keeps finished runs and the one under way. Called again after a kill, the function goes on where it
         stopped, and returns what an uninterrupted call returns.
     watched : sequence of str and ndarray of int, optional
-        Texts, and their label indices, for which every run is asked ``settings.watch_points`` times while it learns.
-        Nothing is chosen by them: weights and predictions are those of a call without.
+        Texts, and their label indices, for which every run is asked ``hyperparameters.watch_points`` times while it
+        learns. Nothing is chosen by them: weights and predictions are those of a call without.
 
     Returns
     -------
@@ -85,16 +85,18 @@ def fit_predict_texts(
         The device has too little memory; the message says what to lower.
     """
     targets = as_probabilities(labels, n_labels)
-    check_runs(targets, runs, settings.class_weights)
-    encoder = load_encoder(settings.encoder, settings.device)
-    tokens, test_tokens = (tokenize_checked(part, encoder, settings) for part in (texts, test_texts))
-    looked_at = _tokenize_watched(watched, encoder, settings)
-    kept = Checkpoint(checkpoint, describe(settings, encoder.sha256, tokens, test_tokens, targets, runs, looked_at))
-    n_seen = np.cumsum([len(run.rows) * settings.count_steps(len(run.rows))[0] for run in runs])
+    check_runs(targets, runs, hyperparameters.class_weights)
+    encoder = load_encoder(hyperparameters.encoder, hyperparameters.device)
+    tokens, test_tokens = (tokenize_checked(part, encoder, hyperparameters) for part in (texts, test_texts))
+    looked_at = _tokenize_watched(watched, encoder, hyperparameters)
+    kept = Checkpoint(
+        checkpoint, describe(hyperparameters, encoder.sha256, tokens, test_tokens, targets, runs, looked_at)
+    )
+    n_seen = np.cumsum([len(run.rows) * hyperparameters.count_steps(len(run.rows))[0] for run in runs])
     results = []
     bar = tqdm(total=int(n_seen[-1]), desc=progress, unit="text", mininterval=2, disable=progress is None)
-    with bar, _advice(settings), torch.random.fork_rng():  # the caller's random numbers are left alone
-        tuner = FineTuner(encoder, tokens, targets, settings, looked_at)
+    with bar, _advice(hyperparameters), torch.random.fork_rng():  # the caller's random numbers are left alone
+        tuner = FineTuner(encoder, tokens, targets, hyperparameters, looked_at)
         for number, run in enumerate(runs):
             result = kept.read_result(number)
             if result is None:
@@ -125,34 +127,36 @@ class FineTuner:
         encoder: Encoder,
         tokens: Tokens,
         targets: np.ndarray,
-        settings: Settings,
+        hyperparameters: Hyperparameters,
         watched: tuple[Tokens, np.ndarray] | None = None,
     ) -> None:
-        self.encoder, self.tokens, self.settings, self.watched = encoder, tokens, settings, watched
+        self.encoder, self.tokens, self.hyperparameters, self.watched = encoder, tokens, hyperparameters, watched
         self.device = encoder.device
-        self.model = Classifier(encoder, settings.pooling, settings.hidden_units, targets.shape[1])
+        self.model = Classifier(encoder, hyperparameters.pooling, hyperparameters.hidden_units, targets.shape[1])
         use_rows(self.model.encoder, tokens.ids)
         if self.device.type == "cpu":
             use_fast_dropout(self.model.encoder, in_attention=self.model.masked)
         self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
-        self.targets = targets * np.float32(settings.class_weights or 1)  # (N, K)
-        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, self.targets), settings)
+        self.targets = targets * np.float32(hyperparameters.class_weights or 1)  # (N, K)
+        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, self.targets), hyperparameters)
 
     def fit(self, run: Run, *, number: int, kept: Checkpoint, bar: tqdm) -> pd.DataFrame:
         """Train on the rows of a run from its seed, and return its history; see :func:`fit_predict_texts`."""
-        settings, held_out = self.settings, None
-        if settings.patience:
-            rows, held_out = hold_out(run, self.targets, settings.held_out_share)
+        hyperparameters, held_out = self.hyperparameters, None
+        if hyperparameters.patience:
+            rows, held_out = hold_out(run, self.targets, hyperparameters.held_out_share)
             run = Run(rows, run.seed)
-        n_epochs, n_batches = settings.count_steps(len(run.rows))
+        n_epochs, n_batches = hyperparameters.count_steps(len(run.rows))
         n_steps = n_epochs * n_batches
-        rates = [learning_rate(step, n_steps, settings) for step in range(n_steps)]
-        points = settings.find_watch_points(n_steps)
+        rates = [learning_rate(step, n_steps, hyperparameters) for step in range(n_steps)]
+        points = hyperparameters.find_watch_points(n_steps)
         self._restart(run.seed)
         state = State(self.model, self.step, n_steps, self.device)
         kept.read_state(number, state)
         start = time.perf_counter() - state.seconds.max().item()
-        while state.step < n_steps and not (held_out is not None and state.count_idle_epochs() >= settings.patience):
+        while state.step < n_steps and not (
+            held_out is not None and state.count_idle_epochs() >= hyperparameters.patience
+        ):
             for rows in self._batches(run, state.step, n_batches):
                 state.losses[state.step] = self.step(rows, rates[state.step])
                 state.seconds[state.step] = time.perf_counter() - start
@@ -164,7 +168,7 @@ class FineTuner:
                 kept.write_state(number, state)
                 bar.update(len(rows))
             losses = state.losses[: state.step].cpu().numpy()  # here the device is waited for: once an epoch
-            _check_losses(losses, number, settings)
+            _check_losses(losses, number, hyperparameters)
             bar.set_postfix(loss=f"{losses[-n_batches:].mean():.3f}")
         if state.best:
             self.model.load_state_dict(state.best)
@@ -175,9 +179,9 @@ class FineTuner:
         columns = {"run": number, "step": steps, "epoch": steps // n_batches}
         columns |= {"loss": state.losses[: state.step].cpu().numpy(), "learning_rate": rates[: state.step]}
         columns["seconds"] = state.seconds[: state.step].numpy()
-        if self.settings.watch_points:
+        if self.hyperparameters.watch_points:
             columns["watched_f1"] = state.watched_f1[: state.step].numpy()
-        if self.settings.patience:
+        if self.hyperparameters.patience:
             columns["held_out_loss"] = state.held_out_loss[: state.step].numpy()
         return pd.DataFrame(columns)
 
@@ -206,12 +210,12 @@ class FineTuner:
         """Return the batches of the epoch of a step, from that step on."""
         epoch, n_taken = divmod(step, n_batches)
         rng = np.random.default_rng([run.seed, epoch])
-        batches = draw_batches(run.rows, self.tokens.widths, batch_size=self.settings.batch_size, rng=rng)
+        batches = draw_batches(run.rows, self.tokens.widths, batch_size=self.hyperparameters.batch_size, rng=rng)
         return batches[n_taken:]
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probabilities (T, K) of texts, in the order given."""
-        return self.predict_tokens(tokenize_checked(texts, self.encoder, self.settings))
+        return self.predict_tokens(tokenize_checked(texts, self.encoder, self.hyperparameters))
 
     def predict_tokens(self, tokens: Tokens) -> np.ndarray:
         """Return the probabilities (T, K) of tokenised texts in their order."""
@@ -225,7 +229,7 @@ class FineTuner:
         order = np.argsort(tokens.widths, kind="stable")
         batch_size = PREDICTION_BATCH[self.device.type]
         logits = torch.empty(len(order), self.model.output.out_features, device=self.device)
-        with all_rows(self.model.encoder), autocast(self.device, self.settings.precision):
+        with all_rows(self.model.encoder), autocast(self.device, self.hyperparameters.precision):
             for start in range(0, len(order), batch_size):
                 index, width = texts.locate(order[start : start + batch_size])
                 ids, mask, _ = texts.take(index, width)  # (B, W), (B, W)
@@ -233,36 +237,40 @@ class FineTuner:
         return logits.cpu()
 
 
-def tokenize_checked(texts: Sequence[str], encoder: Encoder, settings: Settings) -> Tokens:
+def tokenize_checked(texts: Sequence[str], encoder: Encoder, hyperparameters: Hyperparameters) -> Tokens:
     """Return the token numbers of texts for an encoder; ValueError if it cannot read ``max_length`` tokens."""
-    positions = getattr(encoder.model.config, "max_position_embeddings", None) or settings.max_length
+    positions = getattr(encoder.model.config, "max_position_embeddings", None) or hyperparameters.max_length
     most = min(positions, encoder.tokenizer.model_max_length)
-    if settings.max_length > most:
-        raise ValueError(f"max_length {settings.max_length} is more than the {most} tokens that {encoder.name} reads")
-    return tokenize(texts, encoder.tokenizer, max_length=settings.max_length, step=STEP[encoder.device.type])
+    if hyperparameters.max_length > most:
+        raise ValueError(
+            f"max_length {hyperparameters.max_length} is more than the {most} tokens that {encoder.name} reads"
+        )
+    return tokenize(texts, encoder.tokenizer, max_length=hyperparameters.max_length, step=STEP[encoder.device.type])
 
 
 def _tokenize_watched(
-    watched: tuple[Sequence[str], np.ndarray] | None, encoder: Encoder, settings: Settings
+    watched: tuple[Sequence[str], np.ndarray] | None, encoder: Encoder, hyperparameters: Hyperparameters
 ) -> tuple[Tokens, np.ndarray] | None:
-    if not settings.watch_points:
+    if not hyperparameters.watch_points:
         return None
     if watched is None or not len(watched[0]):
-        raise ValueError(f"watch_points is {settings.watch_points}, but no texts to watch are given; give some, or 0")
-    return tokenize_checked(watched[0], encoder, settings), np.asarray(watched[1])
+        raise ValueError(
+            f"watch_points is {hyperparameters.watch_points}, but no texts to watch are given; give some, or 0"
+        )
+    return tokenize_checked(watched[0], encoder, hyperparameters), np.asarray(watched[1])
 
 
-def _check_losses(losses: np.ndarray, number: int, settings: Settings) -> None:
+def _check_losses(losses: np.ndarray, number: int, hyperparameters: Hyperparameters) -> None:
     if not np.isfinite(losses).all():
         step = int(np.argmax(~np.isfinite(losses)))
         raise FloatingPointError(
-            f"loss of run {number} is {losses[step]} at step {step}; lower learning_rate ({settings.learning_rate:g}), "
-            "raise warmup_share, or set precision to float32"
+            f"loss of run {number} is {losses[step]} at step {step}; lower learning_rate "
+            f"({hyperparameters.learning_rate:g}), raise warmup_share, or set precision to float32"
         )
 
 
 @contextmanager
-def _advice(settings: Settings) -> Iterator[None]:
+def _advice(hyperparameters: Hyperparameters) -> Iterator[None]:
     """Say what to lower where memory runs out."""
     try:
         yield
@@ -270,6 +278,6 @@ def _advice(settings: Settings) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         raise MemoryError(
-            f"{settings.device} is out of memory; lower batch_size ({settings.batch_size}) or max_length "
-            f"({settings.max_length}), or take a smaller encoder; finished runs are kept where checkpoint is set"
+            f"{hyperparameters.device} is out of memory; lower batch_size ({hyperparameters.batch_size}) or max_length "
+            f"({hyperparameters.max_length}), or take a smaller encoder; finished runs are kept where checkpoint is set"
         ) from error

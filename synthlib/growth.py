@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthlib import encode, features, metrics, train
+from synthlib import features, metrics, train
 from synthlib.asking import ledger
 from synthlib.asking.ledger import say_usd
 from synthlib.corpus import audits
-from synthlib.corpus.audit import mean_interval
 from synthlib.corpus.markdown import table
 from synthlib.draws import stream_of
 from synthlib.features import FeatureTable
+from synthlib.intervals import mean_interval
 from synthlib.params import Generate
 from synthlib.scoring import Scoring
 from synthlib.tasks import Task
@@ -104,10 +104,10 @@ class Scorer:
             Which texts to learn from; every label of the task must occur in each.
         """
         named = ("hidden_units", "learning_rate", "weight_decay", "n_steps", "batch_size")
-        trained = train.Settings(**{name: getattr(self.settings, name) for name in named}, device="cpu")
+        trained = train.Hyperparameters(**{name: getattr(self.settings, name) for name in named}, device="cpu")
         gold = np.array([self.index[label] for label in labels])
         runs = [train.Run(rows, seed) for rows in parts for seed in self.seeds]
-        shared = {"n_labels": len(self.index), "settings": trained}
+        shared = {"n_labels": len(self.index), "hyperparameters": trained}
         probabilities, _ = train.fit_predict(vectors, gold, runs, self.validation.features, **shared)
         scores = metrics.macro_f1(self.gold, probabilities.argmax(-1), n_labels=len(self.index))
         return scores.reshape(len(parts), len(self.seeds))
@@ -141,6 +141,8 @@ def grow(ask: Ask, task: Task, p: Generate, *, tell: Tell) -> tuple[pd.DataFrame
     corpus, ledger : DataFrame
         ``corpus.attrs["curve"]`` holds the curve, a list of rows with :data:`COLUMNS`.
     """
+    from synthlib import encode  # released texts are scored without
+
     scorer, encoder = Scorer(task, p), encode.load_encoder(p.encoder, "auto")
     parts, vectors, ledgers, curve, growing = {}, {}, [], [], list(p.settings)
     scores = {setting: [] for setting in growing}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from synthlib import paths
 from synthlib.asking.estimate import estimate_cells
@@ -82,14 +81,16 @@ def produce(p: Generate, folder: Path) -> str:
     ValueError, OSError, CallError
         See :func:`synthlib.generate.make_corpus`. The folder is written to when all texts are there.
     """
-    from synthlib import features, generate, growth, results  # import torch
+    from synthlib import features, generate, growth, results, vectors  # import torch
     from synthlib.corpus import audits, card
     from synthlib.tasks import load_task, load_wording
 
     task, wording = load_task(p.task), load_wording()
     corpus, counted = generate.make_corpus(task, p, wording=wording)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_features(corpus, folder / "corpus.parquet", p)
+    texts = corpus["text"].tolist()
+    made_vectors = vectors.find_vectors(texts, p.encoder, shipped=[p.task])
+    features.write_table(folder / "corpus.parquet", corpus, texts, made_vectors)
     made = features.read(folder / "corpus.parquet", encoder=p.encoder)
     audited = audits.audit_corpus(made, audits.load_real(p), task, p, rng=np.random.default_rng(p.seed))
     results.write_table(counted, folder, "ledger")
@@ -132,11 +133,3 @@ def run(
     for p in cells:
         say(produce(p, (output or paths.RESULTS / "generated" / name) / p.task))
     return DONE
-
-
-def _write_features(corpus: pd.DataFrame, path: Path, p: Generate) -> None:
-    from synthlib import encode, features
-
-    loaded, texts = encode.load_encoder(p.encoder, "auto"), corpus["text"].tolist()
-    made = {"encoder": p.encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
-    features.write_table(path, corpus, texts, encode.encode(texts, loaded), made=made)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from synthlib import metrics
 from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions, with_interval
+from synthlib.intervals import mean_interval
 from synthlib.metrics import Scores
 from synthlib.paths import PARAMS
 from synthlib.tasks import Task
@@ -78,12 +78,10 @@ def summarise_over_tasks(differences: pd.DataFrame, *, confidence: float) -> pd.
     """
     rows = []
     for (first, second), part in differences.groupby(["first", "second"], sort=False):
-        f1, n = part["f1"], len(part)
-        reach = stats.t.ppf((1 + confidence) / 2, n - 1) * f1.sem() if n > 1 else np.nan
-        row = {"first": first, "second": second, "n_tasks": n, "f1": f1.mean()}
-        row |= {"f1_low": f1.mean() - reach, "f1_high": f1.mean() + reach}
+        mean, low, high = mean_interval(part["f1"].to_numpy(), confidence=confidence)
+        row = {"first": first, "second": second, "n_tasks": len(part), "f1": mean, "f1_low": low, "f1_high": high}
         row |= {"better": (part["f1_low"] > 0).sum(), "worse": (part["f1_high"] < 0).sum()}
-        rows.append(row | {"lowest": f1.min(), "highest": f1.max()})
+        rows.append(row | {"lowest": part["f1"].min(), "highest": part["f1"].max()})
     return pd.DataFrame(rows)
 
 
@@ -193,7 +191,7 @@ def compare_test_sets(
     Empty where no task has the other set.
     """
     for task, frame in predictions.items():
-        if other in set(frame["test_set"]):
+        if frame["test_set"].eq(other).any():
             columns = {}
             for name in ("test", other):
                 rows = frame[frame["test_set"] == name]

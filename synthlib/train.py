@@ -6,16 +6,17 @@ one output a label. All seeds and sources of a task are slices of the same batch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch.optim.adamw import adamw  # the class AdamW takes a second to set up: it imports torch's compiler
 from tqdm import tqdm
 
-SLICE_WEIGHTS = 2_400_000  # of all classifiers trained at once; more, and with Adam's moments they leave the cache
+SLICE_WEIGHTS = 1_200_000  # of all classifiers trained at once; more, and with Adam's moments they leave the cache
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Hyperparameters:
     """How a classifier is trained; the same for every run, so that sources differ in their texts alone.
 
     Every run takes ``n_steps`` steps of ``batch_size`` rows, whatever its number of rows: a small source is seen more
@@ -49,7 +50,7 @@ def fit_predict(
     test_features: np.ndarray,
     *,
     n_labels: int,
-    settings: Settings,
+    hyperparameters: Hyperparameters,
     progress: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the test probabilities and the loss history of one classifier a run.
@@ -84,16 +85,23 @@ def fit_predict(
         A loss is not finite; the message says in which run and step, and what to try.
     """
     _check_runs(features, labels, runs, n_labels)
-    device = torch.device(settings.device)
+    device = torch.device(hyperparameters.device)
     x, y, x_test = (torch.tensor(array, device=device) for array in (features, labels, test_features))
     probabilities = np.empty((len(runs), len(test_features), n_labels), dtype=np.float32)
-    losses = np.empty((len(runs), settings.n_steps), dtype=np.float32)
-    slices = len(runs) if device.type == "cuda" else max(1, SLICE_WEIGHTS // (x.shape[1] * settings.hidden_units))
+    losses = np.empty((len(runs), hyperparameters.n_steps), dtype=np.float32)
+    slices = (
+        len(runs) if device.type == "cuda" else max(1, SLICE_WEIGHTS // (x.shape[1] * hyperparameters.hidden_units))
+    )
+    learner = None
     with tqdm(total=len(runs), desc=progress, unit="classifier", disable=progress is None) as bar:
         for start in range(0, len(runs), slices):
             chunk = slice(start, start + slices)
-            weights, losses[chunk] = _fit(x, y, runs[chunk], n_labels, settings)
-            probabilities[chunk] = _predict(weights, x_test)
+            if learner is None or learner.n_runs != len(runs[chunk]):
+                learner = _Learner(
+                    len(runs[chunk]), (x.shape[1], hyperparameters.hidden_units, n_labels), hyperparameters
+                )
+            losses[chunk] = learner.fit(x, y, runs[chunk])
+            probabilities[chunk] = learner.predict(x_test)
             bar.update(len(runs[chunk]))
     if not np.isfinite(losses).all():
         run, step = np.argwhere(~np.isfinite(losses))[0]
@@ -112,52 +120,103 @@ def draw_batches(run: Run, n_steps: int, batch_size: int) -> np.ndarray:
     return order[: n_steps * batch_size].reshape(n_steps, batch_size)
 
 
-def _fit(
-    x: torch.Tensor, y: torch.Tensor, runs: Sequence[Run], n_labels: int, settings: Settings
-) -> tuple[list[torch.Tensor], np.ndarray]:
-    weights = _draw_weights(runs, (x.shape[1], settings.hidden_units, n_labels), x.device)
-    optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.n_steps)
-    batches = np.stack([draw_batches(run, settings.n_steps, settings.batch_size) for run in runs], axis=1)
-    batches = torch.as_tensor(batches, device=x.device)  # (steps, M, B)
-    x = x.bfloat16()
-    losses = torch.empty(settings.n_steps, len(runs), device=x.device)
-    for step, rows in enumerate(batches):
-        with torch.autocast(x.device.type, torch.bfloat16):
-            logits = _forward(weights, x[rows])  # (M, B, K)
-        loss = cross_entropy(logits.float().flatten(0, 1), y[rows].flatten(), reduction="none").view(rows.shape)
-        optimizer.zero_grad()
-        loss.mean(1).sum().backward()  # the runs share no weight: the sum's gradient is each run's own
-        optimizer.step()
-        schedule.step()
-        losses[step] = loss.detach().mean(1)
-    return weights, losses.T.cpu().numpy()
+class _Learner:
+    """Trains M classifiers at once: products in bfloat16, weights and AdamW's moments in float32.
+
+    Gradients are written out rather than left to autograd, so that every large array is made once: made anew in every
+    step, they go back to the operating system and are asked for again, which takes longer than the products.
+    """
+
+    def __init__(self, n_runs: int, sizes: tuple[int, int, int], hyperparameters: Hyperparameters) -> None:
+        self.n_runs, self.sizes, self.hyperparameters = n_runs, sizes, hyperparameters
+        on_device = {"device": hyperparameters.device}
+        shapes = [(n_runs, n_rows, n_out) for n_in, n_out in pairwise(sizes) for n_rows in (n_in, 1)]
+        #: First layer's weights (M, D, H) and biases (M, 1, H), second layer's (M, H, K) and (M, 1, K).
+        self.weights, self.gradients, *self.moments = (
+            [torch.zeros(shape, **on_device) for shape in shapes] for _ in range(4)
+        )
+        self.n_taken = [torch.zeros((), **on_device) for _ in shapes]
+        on_device["dtype"] = torch.bfloat16
+        self.rounded, self.rounded_gradients = ([torch.empty(shape, **on_device) for shape in shapes] for _ in range(2))
+        self.x, self.hidden, self.d_hidden = (
+            torch.empty(n_runs, hyperparameters.batch_size, width, **on_device)
+            for width in (sizes[0], sizes[1], sizes[1])
+        )
+
+    @torch.inference_mode()
+    def fit(self, x: torch.Tensor, y: torch.Tensor, runs: Sequence[Run]) -> np.ndarray:
+        """Train from each run's seed on its rows of ``x`` (N, D) and ``y`` (N,); return the losses (M, n_steps)."""
+        self._restart(runs)
+        n_steps, batch_size = self.hyperparameters.n_steps, self.hyperparameters.batch_size
+        batches = np.stack([draw_batches(run, n_steps, batch_size) for run in runs], axis=1)
+        batches = torch.as_tensor(batches, device=x.device)  # (n_steps, M, B)
+        x, targets = x.bfloat16(), torch.eye(self.sizes[2], device=x.device)[y]  # (N, D), (N, K)
+        losses = torch.empty(n_steps, self.n_runs, device=x.device)
+        for step, rows in enumerate(batches):
+            losses[step] = self._find_gradients(x, targets, rows)
+            self._update(self.hyperparameters.learning_rate * (1 + math.cos(math.pi * step / n_steps)) / 2)
+        return losses.T.cpu().numpy()
+
+    @torch.inference_mode()
+    def predict(self, x: torch.Tensor) -> np.ndarray:
+        """Return the probabilities (M, T, K) of ``x`` (T, D)."""
+        w1, b1, w2, _ = self.rounded
+        hidden = torch.bmm(x.bfloat16().expand(self.n_runs, -1, -1), w1).add_(b1).relu_()  # (M, T, H)
+        return (torch.bmm(hidden, w2) + self.weights[3]).softmax(-1).cpu().numpy()
+
+    def _restart(self, runs: Sequence[Run]) -> None:
+        drawn = {seed: _draw_weights(seed, self.sizes) for seed in {run.seed for run in runs}}
+        for place, run in enumerate(runs):
+            for weight, values in zip(self.weights, drawn[run.seed], strict=True):
+                weight[place] = values
+        torch._foreach_copy_(self.rounded, self.weights)
+        torch._foreach_zero_([*self.moments[0], *self.moments[1], *self.n_taken])
+
+    def _find_gradients(self, x: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Set the gradients of each classifier's mean loss on its rows (M, B); return the losses (M,)."""
+        (w1, b1, w2, _), (d_w1, d_b1, d_w2, _) = self.rounded, self.rounded_gradients
+        torch.index_select(x, 0, rows.flatten(), out=self.x.view(-1, self.sizes[0]))
+        hidden = torch.bmm(self.x, w1, out=self.hidden).add_(b1).relu_()  # (M, B, H)
+        log_probabilities = (torch.bmm(hidden, w2) + self.weights[3]).log_softmax(-1)  # (M, B, K)
+        gold = targets[rows]  # (M, B, K)
+        d_logits = (log_probabilities.exp() - gold) / rows.shape[1]
+        torch.sum(d_logits, 1, keepdim=True, out=self.gradients[3])
+        d_logits = d_logits.bfloat16()
+        torch.bmm(hidden.transpose(1, 2), d_logits, out=d_w2)
+        d_hidden = torch.bmm(d_logits, w2.transpose(1, 2), out=self.d_hidden)
+        torch.ops.aten.threshold_backward.grad_input(d_hidden, hidden, 0, grad_input=d_hidden)  # of relu
+        torch.sum(d_hidden, 1, keepdim=True, out=d_b1)
+        torch.bmm(self.x.transpose(1, 2), d_hidden, out=d_w1)
+        torch._foreach_copy_(self.gradients[:3], [d_w1, d_b1, d_w2])
+        return -(gold * log_probabilities).sum(-1).mean(1)
+
+    def _update(self, learning_rate: float) -> None:
+        adamw(
+            self.weights,
+            self.gradients,
+            *self.moments,
+            max_exp_avg_sqs=[],
+            state_steps=self.n_taken,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=learning_rate,
+            weight_decay=self.hyperparameters.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+        torch._foreach_copy_(self.rounded, self.weights)
 
 
-def _forward(weights: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    w1, b1, w2, b2 = weights
-    hidden = torch.relu(torch.bmm(x, w1) + b1.bfloat16())  # (M, B, D) x (M, D, H) -> (M, B, H)
-    return torch.bmm(hidden, w2) + b2  # (M, B, K)
-
-
-@torch.inference_mode()
-def _predict(weights: list[torch.Tensor], x: torch.Tensor) -> np.ndarray:
-    n_runs = len(weights[0])
-    with torch.autocast(x.device.type, torch.bfloat16):
-        logits = _forward(weights, x.expand(n_runs, -1, -1))  # (M, T, K)
-    return logits.float().softmax(-1).cpu().numpy()
-
-
-def _draw_weights(runs: Sequence[Run], sizes: tuple[int, int, int], device: torch.device) -> list[torch.Tensor]:
-    """Draw each run's weights from its seed, uniform in +-1/sqrt(inputs) as torch.nn.Linear does."""
-    drawn: list[list[torch.Tensor]] = [[], [], [], []]
-    for run in runs:
-        generator = torch.Generator().manual_seed(run.seed)
-        for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
-            for offset, n_rows in enumerate((n_in, 1)):
-                values = torch.rand(n_rows, n_out, generator=generator)
-                drawn[2 * layer + offset].append((2 * values - 1) / n_in**0.5)
-    return [torch.stack(values).to(device).requires_grad_() for values in drawn]
+def _draw_weights(seed: int, sizes: tuple[int, int, int]) -> list[torch.Tensor]:
+    """Draw weights and biases of both layers, uniform in +-1/sqrt(inputs) as torch.nn.Linear does."""
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        (2 * torch.rand(n_rows, n_out, generator=generator) - 1) / n_in**0.5
+        for n_in, n_out in pairwise(sizes)
+        for n_rows in (n_in, 1)
+    ]
 
 
 def _check_runs(features: np.ndarray, labels: np.ndarray, runs: Sequence[Run], n_labels: int) -> None:

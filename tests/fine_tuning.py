@@ -1,4 +1,4 @@
-"""Small fine-tunings for tests: texts that a few words tell apart, settings of seconds, a kill at a step."""
+"""Small fine-tunings for tests: texts that a few words tell apart, hyperparameters of seconds, a kill at a step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib.finetune import Settings, fit_predict_texts
+from synthlib.finetune import Hyperparameters, fit_predict_texts
 from synthlib.train import Run
 
 ANIMALS = ("cat", "dog")
@@ -27,9 +27,9 @@ TEXTS, LABELS = make_texts(96)
 RUNS = [Run(np.arange(96), 1)]
 
 
-def make_settings(folder: Path) -> Settings:
-    """Return settings of an encoder that is written into ``folder``."""
-    return Settings(
+def make_hyperparameters(folder: Path) -> Hyperparameters:
+    """Return hyperparameters of an encoder that is written into ``folder``."""
+    return Hyperparameters(
         encoder=write_tiny_encoder(folder),
         pooling="mean",
         hidden_units=16,
@@ -46,10 +46,10 @@ def make_settings(folder: Path) -> Settings:
     )
 
 
-def run(settings, texts=TEXTS, labels=LABELS, runs=RUNS, test=TEXTS[:40], n_labels=2, **changes):
+def run(hyperparameters, texts=TEXTS, labels=LABELS, runs=RUNS, test=TEXTS[:40], n_labels=2, **changes):
     where = {name: changes.pop(name) for name in ("checkpoint", "progress", "watched") if name in changes}
-    settings = dataclasses.replace(settings, **changes)
-    return fit_predict_texts(texts, labels, runs, test, n_labels=n_labels, settings=settings, **where)
+    hyperparameters = dataclasses.replace(hyperparameters, **changes)
+    return fit_predict_texts(texts, labels, runs, test, n_labels=n_labels, hyperparameters=hyperparameters, **where)
 
 
 def interrupt(monkeypatch, at):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synthlib.corpus import audit
+from synthlib.intervals import share_interval
 from synthlib.plots import texts as figures
 
 
@@ -19,9 +20,9 @@ def make_corpus(texts: list[str], requests: list[str] | None = None) -> pd.DataF
 
 
 def test_wilson_interval_of_newcombe_1998():
-    value, low, high = audit.share_interval(81, 263, confidence=0.95)  # table I, method 3
+    value, low, high = share_interval(81, 263, confidence=0.95)  # table I, method 3
     assert (round(value, 4), round(low, 4), round(high, 4)) == (0.3080, 0.2553, 0.3662)
-    assert all(math.isnan(x) for x in audit.share_interval(0, 0, confidence=0.95))
+    assert all(math.isnan(x) for x in share_interval(0, 0, confidence=0.95))
 
 
 def test_summary_has_shares_means_groups_and_leaves_missing_values_out():

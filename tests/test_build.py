@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import build, cli, data, features
+from synthlib import build, cli, data, features, vectors
 from synthlib.tasks import load_task, task_names
 
 ANNOTATED = {
@@ -167,3 +167,19 @@ def test_unsound_text_stops_the_build_before_encoding(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"1 empty text\(s\), the first with key 'ag_news-"):
         build.build_features(tmp_path, tmp_path, encoder="no such encoder", device="cpu", only=[])
     assert not (tmp_path / "features").exists()
+
+
+def test_vectors_of_all_released_texts_are_built(tmp_path, monkeypatch):
+    monkeypatch.setattr(vectors, "FOLDER", tmp_path / "vectors")
+    monkeypatch.setattr(build, "task_names", lambda: ["humor"])
+    (tmp_path / "encoder").mkdir()
+    encoder = write_tiny_encoder(tmp_path / "encoder")
+    assert cli.main(["build-vectors", "--encoder", encoder, "--device", "cpu"]) == 0
+    assert {path.stem for path in vectors.FOLDER.iterdir()} == {"humor", *data.STORIES}
+    texts = data.load_stories("textbook")["text"].tolist()
+    assert vectors.find_vectors(texts, encoder, shipped=["textbook"]).n_shipped == len(texts) == 120
+
+
+def test_an_unknown_encoder_is_an_error_of_the_command(capsys):
+    assert cli.main(["build-vectors", "--encoder", "no/such"]) == 2
+    assert "unknown encoder 'no/such'" in capsys.readouterr().err

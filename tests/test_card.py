@@ -12,11 +12,12 @@ import yaml
 from huggingface_hub import DatasetCard
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import encode, features, generate, params, paths
+from synthlib import features, generate, params, paths
 from synthlib.asking import ledger
 from synthlib.corpus import audit, audits, card, label_check, markdown
 from synthlib.runner import profiles
 from synthlib.tasks import load_task, load_wording
+from synthlib.vectors import find_vectors
 
 NASTY = (
     "\x1b[31mred\x1b[0m <script>alert(1)</script> | `code` ```` | --- \n# Head\n[a](javascript:x) " + "x" * 1_000_000
@@ -32,10 +33,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     p = P.model_copy(update={"encoder": write_tiny_encoder(folder), "n_per_label": 20})
     rows, counted = generate.make_corpus(TASK, p, wording=WORDING)
-    loaded = encode.load_encoder(p.encoder, "cpu")
-    vectors = encode.encode(rows["text"].tolist(), loaded)
-    written = {"encoder": p.encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": 256}
-    features.write_table(folder / "corpus.parquet", rows, rows["text"].tolist(), vectors, made=written)
+    texts = rows["text"].tolist()
+    features.write_table(folder / "corpus.parquet", rows, texts, find_vectors(texts, p.encoder))
     table = features.read(folder / "corpus.parquet", encoder=p.encoder)
     audited = audits.audit_corpus(table, None, TASK, p, rng=np.random.default_rng(0))
     contents = card.Corpus(TASK, p, WORDING, table.rows, counted, audited, "")

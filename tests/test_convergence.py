@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_settings, make_texts, run
+from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_hyperparameters, make_texts, run
 
 from synthlib.encode import load_encoder
 from synthlib.finetune import FineTuner
@@ -22,58 +22,58 @@ STOPS = {"n_epochs": 12, "learning_rate": 0.02, "patience": 2, "held_out_share":
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return make_settings(tmp_path_factory.mktemp("tiny"))
+def hyperparameters(tmp_path_factory):
+    return make_hyperparameters(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
-def plain(settings):
-    return run(settings)
+def plain(hyperparameters):
+    return run(hyperparameters)
 
 
-def test_watching_changes_nothing_but_the_history(settings, plain):
-    probabilities, history = run(settings, watched=WATCHED, watch_points=4)
+def test_watching_changes_nothing_but_the_history(hyperparameters, plain):
+    probabilities, history = run(hyperparameters, watched=WATCHED, watch_points=4)
     np.testing.assert_array_equal(probabilities, plain[0])
     assert history.drop(columns=["seconds", "watched_f1"]).equals(plain[1].drop(columns="seconds"))
     assert np.flatnonzero(history["watched_f1"].notna()).tolist() == [4, 8, 13, 17]  # after 5, 9, 14 and 18 steps
-    _, many = run(settings, watched=WATCHED, watch_points=50)
+    _, many = run(hyperparameters, watched=WATCHED, watch_points=50)
     assert many["watched_f1"].notna().all()
     assert many["watched_f1"].iloc[-1] == history["watched_f1"].iloc[-1]
     with pytest.raises(ValueError, match="watch_points is 4, but no texts to watch are given"):
-        run(settings, watch_points=4)
+        run(hyperparameters, watch_points=4)
 
 
-def test_the_last_watched_score_is_that_of_the_predictions(settings):
+def test_the_last_watched_score_is_that_of_the_predictions(hyperparameters):
     texts, labels = WATCHED
-    probabilities, history = run(settings, watched=WATCHED, watch_points=3, test=texts, n_epochs=18)
+    probabilities, history = run(hyperparameters, watched=WATCHED, watch_points=3, test=texts, n_epochs=18)
     f1 = macro_f1(labels, probabilities[0].argmax(-1), n_labels=2)
     assert history["watched_f1"].iloc[-1] == f1 and history["watched_f1"].dropna().iloc[0] < f1
 
 
-def test_a_run_stops_and_answers_with_its_best_epoch(settings):
-    probabilities, history = run(settings, labels=NOISY, **STOPS)
+def test_a_run_stops_and_answers_with_its_best_epoch(hyperparameters):
+    probabilities, history = run(hyperparameters, labels=NOISY, **STOPS)
     losses = history["held_out_loss"].dropna().to_numpy()
     best = losses.argmin()
     assert 2 < len(losses) < 12 and best == len(losses) - 3  # two idle epochs
     assert history["epoch"].max() == len(losses) - 1 and len(history) == 5 * len(losses)  # 72 of 96 rows: 5 batches
-    tuner = stop_after(settings, best + 1)
+    tuner = stop_after(hyperparameters, best + 1)
     np.testing.assert_array_equal(tuner.predict(TEXTS[:40]), probabilities[0])
     _, held_out = hold_out(RUNS[0], np.eye(2)[NOISY], 0.25)
     asked = tuner.predict([TEXTS[row] for row in held_out])[np.arange(len(held_out)), NOISY[held_out]]
     assert -np.log(asked).mean() == pytest.approx(losses[best], rel=1e-5)
 
 
-def stop_after(settings, n_epochs):
+def stop_after(hyperparameters, n_epochs):
     """Return a classifier trained by hand: so many epochs of a run of 12, on the rows that are not held out."""
-    settings = dataclasses.replace(settings, **STOPS)
-    encoder = load_encoder(settings.encoder, "cpu")
+    hyperparameters = dataclasses.replace(hyperparameters, **STOPS)
+    encoder = load_encoder(hyperparameters.encoder, "cpu")
     targets = np.eye(2, dtype=np.float32)[NOISY]
-    rows = hold_out(RUNS[0], targets, settings.held_out_share)[0]
-    tuner = FineTuner(encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64, step=4), targets, settings)
+    rows = hold_out(RUNS[0], targets, hyperparameters.held_out_share)[0]
+    tuner = FineTuner(encoder, tokenize(TEXTS, encoder.tokenizer, max_length=64, step=4), targets, hyperparameters)
     tuner._restart(1)
     for step in range(5 * n_epochs):
         batch = tuner._batches(Run(rows, 1), step, 5)[0]
-        tuner.step(batch, steps.learning_rate(step, 60, settings))
+        tuner.step(batch, steps.learning_rate(step, 60, hyperparameters))
     return tuner
 
 
@@ -92,23 +92,23 @@ def test_rows_held_out_are_the_runs_own_of_every_label():
         hold_out(Run(np.arange(4), 0), np.eye(2)[[0, 1, 1, 1]], 0.1)
 
 
-def test_without_patience_no_row_is_held_out(settings, plain):
-    probabilities, history = run(settings, held_out_share=0.25)
+def test_without_patience_no_row_is_held_out(hyperparameters, plain):
+    probabilities, history = run(hyperparameters, held_out_share=0.25)
     np.testing.assert_array_equal(probabilities, plain[0])
     assert history.drop(columns="seconds").equals(plain[1].drop(columns="seconds"))
 
 
 @pytest.mark.parametrize("at", [3, 17, 30])
-def test_a_kill_costs_nothing_where_runs_are_watched_and_stop(settings, tmp_path, monkeypatch, at):
+def test_a_kill_costs_nothing_where_runs_are_watched_and_stop(hyperparameters, tmp_path, monkeypatch, at):
     changes = STOPS | {"labels": NOISY, "watch_points": 9, "watched": WATCHED}
-    whole, history = run(settings, **changes)
+    whole, history = run(hyperparameters, **changes)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "SAVE_SECONDS", 0.0)
         interrupt(patch, at)
         with pytest.raises(KeyboardInterrupt):
-            run(settings, checkpoint=tmp_path, **changes)
+            run(hyperparameters, checkpoint=tmp_path, **changes)
     interrupt(monkeypatch, len(history) - (at - 1) + 1)  # no step is taken twice
-    probabilities, resumed = run(settings, checkpoint=tmp_path, **changes)
+    probabilities, resumed = run(hyperparameters, checkpoint=tmp_path, **changes)
     np.testing.assert_array_equal(probabilities, whole)
     assert resumed.drop(columns="seconds").equals(history.drop(columns="seconds"))
 

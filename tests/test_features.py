@@ -11,6 +11,7 @@ import pytest
 
 from synthlib import data, features, surface
 from synthlib.tasks import load_task, task_names
+from synthlib.vectors import Vectors
 
 ENCODER = "all-MiniLM-L6-v2"
 FIXTURE = Path(__file__).parent / "fixtures" / "made_up_features.parquet"
@@ -55,7 +56,7 @@ def test_round_trip_keeps_rows_and_vectors_together(tmp_path):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((4, 5)).astype(np.float16)
     path = tmp_path / "new" / "toy.parquet"
-    features.write_table(path, MADE_UP, MADE_UP["text"].tolist(), vectors, made={"encoder": "toy"})
+    features.write_table(path, MADE_UP, MADE_UP["text"].tolist(), Vectors(vectors, {"encoder": "toy"}, 0))
     table = features.read(path, encoder="toy")
     np.testing.assert_array_equal(table.features, vectors.astype(np.float32))
     assert table.rows["text"].tolist() == MADE_UP["text"].tolist()  # write_table keeps what it is given

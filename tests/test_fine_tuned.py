@@ -210,16 +210,17 @@ def test_trends_are_stacked_on_the_sets_that_both_kinds_saw():
     sets = pd.DataFrame(
         {"title": ["Film", "Film", "Jokes"], "votes_of": "panel", "source": ["real", "zero_shot", "zero_shot"]}
     )
-    slopes = sets.assign(slope=[0.1, 0.2, 0.3], slope_low=[0.0, 0.1, 0.1], slope_high=0.9)
+    ends = {"balanced_slope_low": [0.0, 0.1, 0.1], "balanced_slope_high": 0.9}
+    slopes = sets.assign(balanced_slope=[0.1, 0.2, 0.3], **ends)
     doubt = sets.assign(auc=[0.7, np.nan, 0.8], auc_low=[0.6, np.nan, 0.7], auc_high=0.9)
     tuned = sets["title"] == "Film"
     trends = fine_tuned.stack_trends(
-        {"frozen": slopes, "fine_tuned": slopes[tuned].assign(slope_low=-0.1)},
+        {"frozen": slopes, "fine_tuned": slopes[tuned].assign(balanced_slope_low=-0.1)},
         {"frozen": doubt, "fine_tuned": doubt[tuned]},
     )
     assert len(trends) == 8 and set(trends["title"]) == {"Film"}
     said = fine_tuned_words.say_trends(trends, "zero_shot")
-    assert said.startswith("accuracy surely rises with agreement on 1 of 1 frozen and 0 of 1 fine-tuned; ")
+    assert said.startswith("balanced accuracy surely rises with agreement on 1 of 1 frozen and 0 of 1 fine-tuned; ")
     assert said.endswith("disputed texts on 0 of 0 frozen and 0 of 0 fine-tuned.")
     figure = gamma.kinds_of_classifiers(trends)
     assert [ax.get_title() for ax in figure.axes] == ["real", "zero-shot"] * 2

@@ -91,9 +91,9 @@ def test_fine_tuning_is_empty_or_complete_and_needs_texts():
 
 
 def test_fine_tuning_fields_are_settings_of_the_engine():
-    from synthlib.finetune import Settings
+    from synthlib.finetune import Hyperparameters
 
-    assert set(params.FineTuning.model_fields) <= {field.name for field in dataclasses.fields(Settings)}
+    assert set(params.FineTuning.model_fields) <= {field.name for field in dataclasses.fields(Hyperparameters)}
 
 
 PROFILES = sorted(path for path in paths.PARAMS.glob("*.yaml") if path.name not in profiles.NO_PROFILES)

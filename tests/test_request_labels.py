@@ -8,10 +8,10 @@ from synthlib import train
 from synthlib.plots import stories as figures
 from synthlib.recipes import request_labels, stories
 
-SETTINGS = train.Settings(
+HYPERPARAMETERS = train.Hyperparameters(
     hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=40, batch_size=16, device="cpu"
 )
-OPTIONS = {"n_folds": 4, "seeds": [1, 2], "settings": SETTINGS, "n_resamples": 200, "confidence": 0.95}
+OPTIONS = {"n_folds": 4, "seeds": [1, 2], "hyperparameters": HYPERPARAMETERS, "n_resamples": 200, "confidence": 0.95}
 
 
 def make_table(gold, *, in_style: bool):
@@ -67,7 +67,7 @@ def test_held_out_texts_are_scored_by_classifiers_that_did_not_see_them():
     """Every text's vector is its own: whoever had seen it could learn it by heart, nobody else can know it."""
     gold = np.random.default_rng(5).permutation(np.tile([0, 1], 40))
     table = make_table(gold * 0, in_style=False)
-    hard = OPTIONS | {"settings": train.Settings(64, 0.02, 0.0, 200, 16, "cpu")}
+    hard = OPTIONS | {"hyperparameters": train.Hyperparameters(64, 0.02, 0.0, 200, 16, "cpu")}
     scores = score(table, gold, **hard).set_index(["learner", "trained_on", "tested_on"])
     assert scores.loc[("encoder", "direct", "direct"), "f1"] < 0.75
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from synthlib.train import Run, Settings, draw_batches, fit_predict
+from synthlib.train import Hyperparameters, Run, draw_batches, fit_predict
 
-SETTINGS = Settings(hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=40, batch_size=16, device="cpu")
+HYPERPARAMETERS = Hyperparameters(
+    hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=40, batch_size=16, device="cpu"
+)
 
 
 def make_data(n: int = 120, n_labels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +20,9 @@ def make_data(n: int = 120, n_labels: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 def test_loss_falls_and_test_texts_are_told_apart():
     x, y = make_data()
-    probabilities, losses = fit_predict(x, y, [Run(np.arange(60), 0)], x[60:], n_labels=3, settings=SETTINGS)
+    probabilities, losses = fit_predict(
+        x, y, [Run(np.arange(60), 0)], x[60:], n_labels=3, hyperparameters=HYPERPARAMETERS
+    )
     assert losses.shape == (1, 40) and losses[0, -5:].mean() < 0.3 * losses[0, :5].mean()
     assert probabilities.shape == (1, 60, 3) and np.allclose(probabilities.sum(-1), 1, atol=1e-5)
     assert (probabilities[0].argmax(-1) == y[60:]).mean() > 0.9
@@ -27,8 +31,8 @@ def test_loss_falls_and_test_texts_are_told_apart():
 def test_same_seed_same_history_and_another_seed_another():
     x, y = make_data()
     runs = [Run(np.arange(60), seed) for seed in (1, 1, 2)]
-    probabilities, losses = fit_predict(x, y, runs, x[60:], n_labels=3, settings=SETTINGS)
-    again, losses_again = fit_predict(x, y, runs, x[60:], n_labels=3, settings=SETTINGS)
+    probabilities, losses = fit_predict(x, y, runs, x[60:], n_labels=3, hyperparameters=HYPERPARAMETERS)
+    again, losses_again = fit_predict(x, y, runs, x[60:], n_labels=3, hyperparameters=HYPERPARAMETERS)
     assert np.array_equal(losses, losses_again) and np.array_equal(probabilities, again)
     assert np.array_equal(losses[0], losses[1]) and not np.array_equal(losses[0], losses[2])
 
@@ -36,16 +40,16 @@ def test_same_seed_same_history_and_another_seed_another():
 def test_a_slice_does_not_feel_the_other_slices():
     x, y = make_data()
     runs = [Run(rows, seed) for seed, rows in enumerate((np.arange(60), np.arange(30), np.arange(15, 90)))]
-    together, _ = fit_predict(x, y, runs, x, n_labels=3, settings=SETTINGS)
+    together, _ = fit_predict(x, y, runs, x, n_labels=3, hyperparameters=HYPERPARAMETERS)
     for run, probabilities in zip(runs, together, strict=True):
-        alone, _ = fit_predict(x, y, [run], x, n_labels=3, settings=SETTINGS)
+        alone, _ = fit_predict(x, y, [run], x, n_labels=3, hyperparameters=HYPERPARAMETERS)
         np.testing.assert_allclose(alone[0], probabilities, atol=0.02)  # bfloat16 products
 
 
 def test_equals_a_plain_torch_loop_in_float32():
     x, y = make_data()
     run = Run(np.arange(60), 3)
-    probabilities, losses = fit_predict(x, y, [run], x[60:], n_labels=3, settings=SETTINGS)
+    probabilities, losses = fit_predict(x, y, [run], x[60:], n_labels=3, hyperparameters=HYPERPARAMETERS)
     model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
     generator = torch.Generator().manual_seed(run.seed)
     with torch.no_grad():
@@ -78,15 +82,17 @@ def test_every_row_is_seen_equally_often():
 def test_a_missing_label_and_a_bad_feature_are_refused():
     x, y = make_data()
     with pytest.raises(ValueError, match=r"run 1 has 20 rows but none of label\(s\) \[0, 2\]"):
-        fit_predict(x, y, [Run(np.arange(9), 0), Run(np.arange(1, 60, 3), 0)], x, n_labels=3, settings=SETTINGS)
+        fit_predict(
+            x, y, [Run(np.arange(9), 0), Run(np.arange(1, 60, 3), 0)], x, n_labels=3, hyperparameters=HYPERPARAMETERS
+        )
     x[3, 2] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        fit_predict(x, y, [Run(np.arange(9), 0)], x, n_labels=3, settings=SETTINGS)
+        fit_predict(x, y, [Run(np.arange(9), 0)], x, n_labels=3, hyperparameters=HYPERPARAMETERS)
 
 
 def test_a_diverging_run_names_the_step_and_what_to_try():
     x, y = make_data()
-    wild = Settings(16, 0.9, 0.01, 40, 16, "cpu")
+    wild = Hyperparameters(16, 0.9, 0.01, 40, 16, "cpu")
     with pytest.raises(FloatingPointError, match=r"run 0 .* step \d+; lower learning_rate"):
         fit_predict(
             np.where(x > 0, np.float32(3e38), -3e38).astype(np.float32),
@@ -94,5 +100,5 @@ def test_a_diverging_run_names_the_step_and_what_to_try():
             [Run(np.arange(60), 0)],
             x,
             n_labels=3,
-            settings=wild,
+            hyperparameters=wild,
         )

@@ -8,9 +8,11 @@ from synthlib import plots
 from synthlib.explaining import cartography, irony, repairs, why
 from synthlib.features import FeatureTable
 from synthlib.plots import why as figures
-from synthlib.train import Run, Settings, fit_predict
+from synthlib.train import Hyperparameters, Run, fit_predict
 
-TRAINING = Settings(hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=30, batch_size=16, device="cpu")
+HYPERPARAMETERS = Hyperparameters(
+    hidden_units=16, learning_rate=0.01, weight_decay=0.01, n_steps=30, batch_size=16, device="cpu"
+)
 LABELS = ["irony", "non_irony"]
 CENTRES = np.random.default_rng(9).normal(size=(2, 8))
 
@@ -38,7 +40,9 @@ def texts():
 
 @pytest.fixture(scope="module")
 def trained(texts):
-    return why.train_sources(texts, ["zero_shot", "few_shot"], [1, 2], training=TRAINING, stages=[2, 8], share=0.25)
+    return why.train_sources(
+        texts, ["zero_shot", "few_shot"], [1, 2], hyperparameters=HYPERPARAMETERS, stages=[2, 8], share=0.25
+    )
 
 
 def test_rows_are_real_ones_then_synthetic(texts):
@@ -56,7 +60,7 @@ def test_seeds_are_those_of_03_train():
 
 def test_stages_are_trainings_of_that_length(texts):
     runs, rows = [Run(texts.find("zero_shot"), 4)], texts.find("zero_shot")[:7]
-    options = {"n_labels": 2, "settings": TRAINING}
+    options = {"n_labels": 2, "hyperparameters": HYPERPARAMETERS}
     own = cartography.record_stages(texts.features, texts.y, runs, rows, stages=[1, 30], **options)
     whole, _ = fit_predict(texts.features, texts.y, runs, texts.features[rows], **options)
     assert own.shape == (2, 1, 7)
@@ -111,7 +115,7 @@ def test_repairs_change_what_they_say(texts, trained):
 
 def test_gains_are_differences_of_the_scores(texts, trained):
     plan, predicted = why.train_repairs(
-        texts, trained, ["zero_shot", "few_shot"], [1, 2], training=TRAINING, share=0.25
+        texts, trained, ["zero_shot", "few_shot"], [1, 2], hyperparameters=HYPERPARAMETERS, share=0.25
     )
     assert len(plan) == 16
     scores = why.score_sources(predicted, texts.gold, n_labels=2, n_resamples=100, rng=np.random.default_rng(0))
@@ -142,7 +146,7 @@ def test_a_tag_that_gives_the_label_away_helps_on_raw_test_texts(texts):
     tag = np.float32(4) * np.eye(8, dtype=np.float32)[0]
     raw = texts.test.features + np.where(texts.gold == 0, 1, 0)[:, None].astype(np.float32) * tag
     copies = texts.features[tagged] + tag
-    predicted = irony.predict_test_sets(texts, raw, (tagged, copies), runs, TRAINING)
+    predicted = irony.predict_test_sets(texts, raw, (tagged, copies), runs, HYPERPARAMETERS)
     scores = irony.score_tags(
         plan, predicted, texts.gold, n_labels=2, n_resamples=100, confidence=0.95, rng=np.random.default_rng(0)
     ).set_index(["test_set", "source", "share"])

@@ -22,7 +22,7 @@ from synthlib.asking.store import Store
 
 _COLUMNS = "key task setting label n text request examples conversation turn cost_usd prompt answer".split()
 _write_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
-T = TypeVar("T")
+_T = TypeVar("_T")
 MOST_MISSING = 0.1  # share of a label's texts that may stay without a sound answer
 
 
@@ -65,7 +65,7 @@ def ask(
     return _tabulate(session.rows, brief, settings), counted
 
 
-def run_apart(work: Callable[[], T], find_asker: Callable[[], Asking | None]) -> T:
+def run_apart(work: Callable[[], _T], find_asker: Callable[[], Asking | None]) -> _T:
     """Return what ``work`` does in a thread of its own; an interrupt stops the asker and waits for calls in flight."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)

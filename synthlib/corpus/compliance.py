@@ -15,7 +15,7 @@ import pandas as pd
 import snowballstemmer
 
 from synthlib import surface
-from synthlib.corpus.audit import share_interval
+from synthlib.intervals import share_interval
 from synthlib.tasks import Rule, Task
 
 _STEMMER = snowballstemmer.stemmer("english")

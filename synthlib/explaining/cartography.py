@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from synthlib.train import Run, Settings, fit_predict
+from synthlib.train import Hyperparameters, Run, fit_predict
 
 REGIONS = {"easy": "easy to learn", "ambiguous": "ambiguous", "hard": "hard to learn"}
 
@@ -21,7 +21,7 @@ def record_stages(
     *,
     n_labels: int,
     stages: Sequence[int],
-    settings: Settings,
+    hyperparameters: Hyperparameters,
 ) -> np.ndarray:
     """Return the probability that classifiers give to the labels of training rows, at several lengths of training.
 
@@ -40,7 +40,7 @@ def record_stages(
         Rows to ask for.
     stages : sequence of int, length C
         Optimiser steps of each stage.
-    settings : Settings
+    hyperparameters : Hyperparameters
         Of the training; its ``n_steps`` is not used.
 
     Returns
@@ -57,8 +57,8 @@ def record_stages(
         raise ValueError(f"stages are {list(stages)}; give two or more numbers of steps, each at least 1")
     own = np.empty((len(stages), len(runs), len(rows)), dtype=np.float32)
     for place, n_steps in enumerate(stages):
-        at = dataclasses.replace(settings, n_steps=n_steps)
-        probabilities, _ = fit_predict(features, labels, runs, features[rows], n_labels=n_labels, settings=at)
+        at = dataclasses.replace(hyperparameters, n_steps=n_steps)
+        probabilities, _ = fit_predict(features, labels, runs, features[rows], n_labels=n_labels, hyperparameters=at)
         own[place] = np.take_along_axis(probabilities, labels[rows][None, :, None], axis=-1)[..., 0]  # (M, n, K)
     return own
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from synthlib import compare, metrics
 from synthlib.explaining.repairs import Texts
-from synthlib.train import Run, Settings, fit_predict
+from synthlib.train import Hyperparameters, Run, fit_predict
 
 TASK, IRONIC = "tweet_irony", "irony"
 TAGS = ("#irony", "#sarcasm", "#not")
@@ -70,7 +70,11 @@ def plan_tags(
 
 
 def predict_test_sets(
-    texts: Texts, raw: np.ndarray, tagged: tuple[np.ndarray, np.ndarray], runs: Sequence[Run], settings: Settings
+    texts: Texts,
+    raw: np.ndarray,
+    tagged: tuple[np.ndarray, np.ndarray],
+    runs: Sequence[Run],
+    hyperparameters: Hyperparameters,
 ) -> dict[str, np.ndarray]:
     """Return the labels predicted for the cleaned and the raw test tweets.
 
@@ -93,7 +97,7 @@ def predict_test_sets(
         runs,
         np.concatenate([texts.test.features, raw]),
         n_labels=len(texts.labels),
-        settings=settings,
+        hyperparameters=hyperparameters,
     )
     halves = np.split(probabilities.argmax(-1), 2, axis=1)
     return dict(zip(("cleaned", "raw"), halves, strict=True))

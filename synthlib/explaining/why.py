@@ -12,7 +12,7 @@ from synthlib import compare, metrics
 from synthlib.explaining import cartography, moderators, repairs
 from synthlib.explaining.repairs import Texts
 from synthlib.metrics import Scores
-from synthlib.train import Run, Settings, fit_predict
+from synthlib.train import Hyperparameters, Run, fit_predict
 
 #: Sources whose classifiers say something about the synthetic texts.
 JUDGES = ("real", "pool")
@@ -44,7 +44,7 @@ def train_sources(
     settings: Sequence[str],
     seeds: Sequence[int],
     *,
-    training: Settings,
+    hyperparameters: Hyperparameters,
     stages: Sequence[int],
     share: float,
 ) -> Trained:
@@ -61,12 +61,14 @@ def train_sources(
     runs = [Run(texts.find(source), seed) for source in sources for seed in seeds]
     n_labels, n_test = len(texts.labels), len(texts.gold)
     asked = np.concatenate([texts.test.features, texts.corpus.features])
-    probabilities, _ = fit_predict(texts.features, texts.y, runs, asked, n_labels=n_labels, settings=training)
+    probabilities, _ = fit_predict(
+        texts.features, texts.y, runs, asked, n_labels=n_labels, hyperparameters=hyperparameters
+    )
     by_source = dict(zip(sources, np.split(probabilities, len(sources)), strict=True))
     of_settings = runs[len(JUDGES) * len(seeds) :]
     rows = len(texts.train.rows) + np.arange(len(texts.corpus.rows))
     own = cartography.record_stages(
-        texts.features, texts.y, of_settings, rows, n_labels=n_labels, stages=stages, settings=training
+        texts.features, texts.y, of_settings, rows, n_labels=n_labels, stages=stages, hyperparameters=hyperparameters
     )
     last = probabilities[len(JUDGES) * len(seeds) :, n_test:]  # (M, C, K): the whole training is one stage more
     own = np.concatenate([own, np.take_along_axis(last, texts.y[None, rows, None], axis=-1)[None, ..., 0]])
@@ -106,7 +108,13 @@ def measure_moderators(texts: Texts, trained: Trained, settings: Sequence[str]) 
 
 
 def train_repairs(
-    texts: Texts, trained: Trained, settings: Sequence[str], seeds: Sequence[int], *, training: Settings, share: float
+    texts: Texts,
+    trained: Trained,
+    settings: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    hyperparameters: Hyperparameters,
+    share: float,
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Return what was repaired, and the labels predicted for the test rows.
 
@@ -128,7 +136,7 @@ def train_repairs(
         share=share,
     )
     probabilities, _ = fit_predict(
-        texts.features[rows], y, runs, texts.test.features, n_labels=len(texts.labels), settings=training
+        texts.features[rows], y, runs, texts.test.features, n_labels=len(texts.labels), hyperparameters=hyperparameters
     )
     predicted = {("", source): trained.test[source].argmax(-1) for source in JUDGES}
     predicted |= {(setting, "as_is"): trained.test[setting].argmax(-1) for setting in settings}

@@ -79,7 +79,7 @@ class Stage:
 FINE_TUNED = "results/finetuned/train"  # released predictions of params/finetuned.yaml
 STAGES: dict[str, Stage] = {
     "tasks": Stage("01_tasks", Tasks, (), ("features",)),
-    "generate": Stage("02_generate", Generate, (), ("corpora", "features")),
+    "generate": Stage("02_generate", Generate, (), ("corpora", "features", "vectors")),
     "train": Stage("03_train", Train, ("generate",), ("features",), (FINE_TUNED,)),
     "task_subjectivity": Stage("04_task_subjectivity", TaskSubjectivity, (), ("votes",)),
     "task_comparison": Stage("05_task_comparison", TaskComparison, ("train", "task_subjectivity"), (), (FINE_TUNED,)),
@@ -92,7 +92,7 @@ STAGES: dict[str, Stage] = {
         (FINE_TUNED,),
     ),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
-    "stories": Stage("09_stories", Stories, ("generate",), ("corpora",)),
+    "stories": Stage("09_stories", Stories, ("generate",), ("corpora", "vectors")),
     "collect": Stage("10_collect", Collect, (), ("corpora",)),
     "validation": Stage("11_validation", Validation, (), ()),
     "report": Stage(

@@ -59,7 +59,8 @@ class Why(Params):
 class Stories(Params):
     """09_stories: texts after the recipes of TinyStories and Phi-1; what the draw in a request does.
 
-    The classifier's fields are those of :class:`synthlib.train.Settings`; from ``models`` on, all is about money.
+    The classifier's fields are those of :class:`synthlib.train.Hyperparameters`; from ``models`` on, all is about
+    money.
     """
 
     tasks: TaskNames

@@ -102,7 +102,7 @@ class Generate(Params):
 
 
 class FineTuning(BaseModel):
-    """How 03_train fine-tunes encoders; the fields are those of :class:`synthlib.finetune.Settings`."""
+    """How 03_train fine-tunes encoders; the fields are those of :class:`synthlib.finetune.Hyperparameters`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -165,13 +165,13 @@ def uncertainty(found: pd.DataFrame) -> Figure:
 
 
 def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
-    """Return slopes of accuracy over gamma and AUC of uncertainty, frozen beside fine-tuned; a panel each and source.
+    """Return slopes of balanced accuracy over gamma and AUC of uncertainty, frozen beside fine-tuned, a panel a source.
 
     Parameters
     ----------
     trends : DataFrame
-        title, votes_of, source, classifier, measure (``slope`` or ``auc``), value, low, high; sets on which nothing is
-        defined are left out.
+        title, votes_of, source, classifier, measure (``balanced_slope`` or ``auc``), value, low, high; sets on which
+        nothing is defined are left out.
     """
     panels = list(trends.groupby(["measure", "source"], sort=False).groups)
     trends = trends.dropna(subset="value")
@@ -187,8 +187,8 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
             y = [titles.index(title) + offset for title in names[chosen]]
             ax.hlines(y, rows["low"], rows["high"], color=color, lw=1.2)
             ax.plot(rows["value"], y, marker, color=color, markersize=3, label=CLASSIFIER_NAMES[kind])
-        ax.axvline(0.0 if measure == "slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
-        of_what = "accuracy per unit of γ" if measure == "slope" else "AUC of uncertainty"
+        ax.axvline(0.0 if measure == "balanced_slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
+        of_what = "balanced accuracy per γ" if measure == "balanced_slope" else "AUC of uncertainty"
         ax.set(title=SOURCE_NAMES[source], xlabel=of_what, ylim=(len(titles) - 0.5, -0.5))
     axes[0, 0].set_yticks(range(len(titles)), titles)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -67,7 +67,7 @@ def score_label(
     *,
     n_folds: int,
     seeds: Sequence[int],
-    settings: train.Settings,
+    hyperparameters: train.Hyperparameters,
     n_resamples: int,
     confidence: float,
     rng: np.random.Generator,
@@ -92,7 +92,7 @@ def score_label(
     """
     n_labels = int(gold.max()) + 1
     learners = {
-        "encoder": lambda runs: _predict_with_heads(table.features, gold, runs, n_labels, settings),
+        "encoder": lambda runs: _predict_with_heads(table.features, gold, runs, n_labels, hyperparameters),
         "style": lambda runs: _predict_with_style(measure_style(table), gold, runs),
         "majority": lambda runs: np.stack([np.full(len(gold), np.bincount(gold[run.rows]).argmax()) for run in runs]),
     }
@@ -141,9 +141,9 @@ def measure_style(table: FeatureTable) -> np.ndarray:
 
 
 def _predict_with_heads(
-    x: np.ndarray, gold: np.ndarray, runs: Sequence[train.Run], n_labels: int, settings: train.Settings
+    x: np.ndarray, gold: np.ndarray, runs: Sequence[train.Run], n_labels: int, hyperparameters: train.Hyperparameters
 ) -> np.ndarray:
-    probabilities, _ = train.fit_predict(x, gold, runs, x, n_labels=n_labels, settings=settings)
+    probabilities, _ = train.fit_predict(x, gold, runs, x, n_labels=n_labels, hyperparameters=hyperparameters)
     return probabilities.argmax(-1)  # (M, N)
 
 

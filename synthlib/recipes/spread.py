@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from synthlib import diversity, surface
-from synthlib.corpus.audit import audit_variety, share_interval
+from synthlib.corpus.audit import audit_variety
 from synthlib.features import FeatureTable
+from synthlib.intervals import share_interval
 
 SET = ["source", "setting", "label"]
 MEASURES = ("remote_clique", "chamfer")

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from synthlib import data, diversity, surface
-from synthlib.corpus.audit import share_interval
 from synthlib.corpus.compliance import holds_word
 from synthlib.features import FeatureTable
+from synthlib.intervals import share_interval
 
 FORMS = ("direct", "hierarchical")
 TEXTBOOK = "textbook"

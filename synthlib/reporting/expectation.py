@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synthlib.intervals import mean_interval
+
 MIN_TASKS = 5  # with fewer, how tasks vary is not known at all
 #: Gaps that are predicted; of the last two, both sides have the same number of texts.
 COMPARED = [("real", "zero_shot"), ("real", "few_shot"), ("real_matched", "zero_shot"), ("real_matched", "few_shot")]
@@ -198,13 +200,14 @@ def measure_mixing(curves: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """
     mixing = curves[(curves["experiment"] == "mixing") & (curves["n_per_label"] > 0)]
     wide = mixing.pivot_table(index=["n_per_label", "task"], columns="source", values="f1")
+    columns = ["n_real", "n_tasks", "gain", "gain_low", "gain_high", "n_better"]
     if not {"real", "real+synthetic"} <= set(wide):
-        return pd.DataFrame(columns=["n_real", "n_tasks", "gain", "gain_low", "gain_high", "n_better"])
-    gain = (wide["real+synthetic"] - wide["real"]).groupby(level=0)
-    reach = stats.t.ppf((1 + confidence) / 2, gain.size() - 1) * gain.sem()
-    columns = {"n_tasks": gain.size(), "gain": gain.mean(), "gain_low": gain.mean() - reach}
-    columns |= {"gain_high": gain.mean() + reach, "n_better": gain.agg(lambda g: int((g > 0).sum()))}
-    return pd.DataFrame(columns).rename_axis("n_real").reset_index().astype({"n_real": int})
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for n_real, gain in (wide["real+synthetic"] - wide["real"]).dropna().groupby(level=0):
+        mean, low, high = mean_interval(gain.to_numpy(), confidence=confidence)
+        rows.append((int(n_real), len(gain), mean, low, high, int((gain > 0).sum())))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _scored(gaps: pd.DataFrame, scores: pd.Series) -> list[tuple[tuple[str, str], pd.DataFrame]]:

@@ -59,7 +59,7 @@ def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[s
 def say_trends(trends: pd.DataFrame, source: str) -> str:
     """Return in a sentence whether fine-tuning changes what single texts show, for one training source."""
     meanings = {
-        "slope": (0.0, "accuracy surely rises with agreement"),
+        "balanced_slope": (0.0, "balanced accuracy surely rises with agreement"),
         "auc": (0.5, "doubt surely finds disputed texts"),
     }
     said = []

@@ -19,7 +19,7 @@ from synthlib.train import Run
 from synthlib.training.steps import Step
 from synthlib.training.tokens import Tokens
 
-FORMAT = 2  # of checkpoints: raised when the same settings give other numbers (another loop, other draws of dropout)
+FORMAT = 2  # of checkpoints: raised when the same run gives other numbers (another loop, other draws of dropout)
 SAVE_SECONDS = 120.0  # the run under way is written at most so often
 
 
@@ -89,7 +89,7 @@ class State:
 
 
 def describe(
-    settings: Any,
+    hyperparameters: Any,
     encoder: str,
     texts: Tokens,
     test_texts: Tokens,
@@ -97,11 +97,11 @@ def describe(
     runs: Sequence[Run],
     watched: tuple[Tokens, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """Return what decides the result of a fine-tuning: :data:`FORMAT`, its settings, and hashes of everything else."""
+    """Return what decides the result of a fine-tuning: :data:`FORMAT`, its hyperparameters, and hashes of all else."""
     drawn = [array for run in runs for array in (run.rows, np.array([len(run.rows), run.seed]))]
     return {
         "format": FORMAT,
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()},
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(hyperparameters).items()},
         "encoder_sha256": encoder,
         "texts_sha256": _hash(texts.ids, texts.lengths),
         "test_texts_sha256": _hash(test_texts.ids, test_texts.lengths),

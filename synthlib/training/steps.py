@@ -13,7 +13,7 @@ from synthlib.training.classifier import Classifier, TextsOnDevice, autocast
 
 
 @dataclass(frozen=True)
-class Settings:
+class Hyperparameters:
     """How classifiers are fine-tuned; the same for every run of a call.
 
     Attributes
@@ -84,10 +84,10 @@ class Settings:
 class Step:
     """Takes optimiser steps; all that a step needs is on the device, and nothing waits for it."""
 
-    def __init__(self, model: Classifier, texts: TextsOnDevice, settings: Settings) -> None:
-        self.model, self.texts, self.settings = model, texts, settings
-        self.rate = torch.tensor(settings.learning_rate, device=texts.ids.device)
-        self.optimizer = make_optimizer(model, settings, self.rate)
+    def __init__(self, model: Classifier, texts: TextsOnDevice, hyperparameters: Hyperparameters) -> None:
+        self.model, self.texts, self.hyperparameters = model, texts, hyperparameters
+        self.rate = torch.tensor(hyperparameters.learning_rate, device=texts.ids.device)
+        self.optimizer = make_optimizer(model, hyperparameters, self.rate)
 
     def __call__(self, rows: np.ndarray, rate: float) -> torch.Tensor:
         """Learn from the texts ``rows`` at a learning rate; return the loss, on the device."""
@@ -97,11 +97,11 @@ class Step:
     def compute(self, index: torch.Tensor, width: int) -> torch.Tensor:
         """Forward, backward, clip, update."""
         ids, mask, targets = self.texts.take(index, width)  # (B, W), (B, W), (B, K)
-        with autocast(ids.device, self.settings.precision):
+        with autocast(ids.device, self.hyperparameters.precision):
             logits = self.model(ids, mask)  # (B, K)
         loss = cross_entropy(logits.float(), targets)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.hyperparameters.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.detach()
@@ -126,9 +126,9 @@ class ReplayedStep(Step):
     time goes into sending them. Batches of another size than ``batch_size`` (an epoch's last one) are sent so.
     """
 
-    def __init__(self, model: Classifier, texts: TextsOnDevice, settings: Settings) -> None:
-        super().__init__(model, texts, settings)
-        self.index = torch.zeros(settings.batch_size, dtype=torch.long, device=texts.ids.device)  # (B,)
+    def __init__(self, model: Classifier, texts: TextsOnDevice, hyperparameters: Hyperparameters) -> None:
+        super().__init__(model, texts, hyperparameters)
+        self.index = torch.zeros(hyperparameters.batch_size, dtype=torch.long, device=texts.ids.device)  # (B,)
         self.recorded: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
         self.seen: set[int] = set()
         self.pool = torch.cuda.graph_pool_handle()
@@ -136,8 +136,8 @@ class ReplayedStep(Step):
     def __call__(self, rows: np.ndarray, rate: float) -> torch.Tensor:
         """Learn from the texts ``rows`` at a learning rate; return the loss, on the device."""
         width = int(self.texts.widths[rows].max())
-        if len(rows) != self.settings.batch_size or width not in self.seen:
-            if len(rows) == self.settings.batch_size:
+        if len(rows) != self.hyperparameters.batch_size or width not in self.seen:
+            if len(rows) == self.hyperparameters.batch_size:
                 self.seen.add(width)  # the first step of a width is sent, the second recorded: libraries are set up
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*capturable.*")
@@ -154,19 +154,19 @@ class ReplayedStep(Step):
         return loss
 
 
-def make_step(model: Classifier, texts: TextsOnDevice, settings: Settings) -> Step:
+def make_step(model: Classifier, texts: TextsOnDevice, hyperparameters: Hyperparameters) -> Step:
     """Return what takes the steps of a fine-tuning on the device of ``texts``."""
-    return (ReplayedStep if texts.ids.is_cuda and settings.replayed else Step)(model, texts, settings)
+    return (ReplayedStep if texts.ids.is_cuda and hyperparameters.replayed else Step)(model, texts, hyperparameters)
 
 
-def make_optimizer(model: Classifier, settings: Settings, rate: torch.Tensor) -> torch.optim.AdamW:
+def make_optimizer(model: Classifier, hyperparameters: Hyperparameters, rate: torch.Tensor) -> torch.optim.AdamW:
     """Return AdamW with the learning rate in a tensor; weight decay is on matrices only."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": hyperparameters.weight_decay},
         {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda and settings.replayed)
+    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda and hyperparameters.replayed)
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -178,8 +178,8 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return -(targets * logits.log_softmax(-1)).sum() / targets.sum()
 
 
-def learning_rate(step: int, n_steps: int, settings: Settings) -> float:
+def learning_rate(step: int, n_steps: int, hyperparameters: Hyperparameters) -> float:
     """Return the learning rate of a step: it rises in equal parts over the warm-up, then falls to zero likewise."""
-    n_warmup = round(settings.warmup_share * n_steps)
+    n_warmup = round(hyperparameters.warmup_share * n_steps)
     share = (step + 1) / (n_warmup + 1) if step < n_warmup else (n_steps - step) / (n_steps - n_warmup)
-    return settings.learning_rate * share
+    return hyperparameters.learning_rate * share
