@@ -188,7 +188,7 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
             ax.hlines(y, rows["low"], rows["high"], color=color, lw=1.2)
             ax.plot(rows["value"], y, marker, color=color, markersize=3, label=CLASSIFIER_NAMES[kind])
         ax.axvline(0.0 if measure == "balanced_slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
-        of_what = "balanced accuracy per γ" if measure == "balanced_slope" else "AUC of uncertainty"
+        of_what = "slope of balanced\naccuracy over γ" if measure == "balanced_slope" else "AUC of uncertainty"
         ax.set(title=SOURCE_NAMES[source], xlabel=of_what, ylim=(len(titles) - 0.5, -0.5))
     axes[0, 0].set_yticks(range(len(titles)), titles)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
