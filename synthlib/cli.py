@@ -19,11 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("texts", type=Path, help="folder with one parquet file a task")
     build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
     build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
-    build.add_argument("--encoder", default="all-MiniLM-L6-v2")
-    build.add_argument("--device", default="auto")
     encoded = commands.add_parser("build-vectors", help="rebuild data/vectors from the texts of data/corpora")
-    encoded.add_argument("--encoder", default="all-MiniLM-L6-v2")
-    encoded.add_argument("--device", default="auto")
+    for encoding in (build, encoded):
+        encoding.add_argument("--encoder", default="all-MiniLM-L6-v2")
+        encoding.add_argument("--device", default="auto")
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     released.add_argument(
@@ -36,16 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
     _add_report(commands)
     crowd.add_parser(commands)
     options = parser.parse_args(arguments)
-    if options.command == "crowd":
-        return _report(crowd.run, options)
-    if options.command == "build-features":
-        return _report(_build_features, options)
-    if options.command == "build-vectors":
-        return _report(_build_vectors, options)
+    reporting = {
+        "build-features": _build_features,
+        "build-vectors": _build_vectors,
+        "estimate": _estimate,
+        "calls": _move_calls,
+        "report": _make_report,
+        "crowd": crowd.run,
+    }
+    if options.command in reporting:
+        return _report(reporting[options.command], options)
     if options.command == "generate":
         return _generate(options)
-    if options.command in ("estimate", "calls", "report"):
-        return _report({"estimate": _estimate, "calls": _move_calls, "report": _make_report}[options.command], options)
     if options.command == "release":
         from synthlib.results import RELEASED
         from synthlib.runner.readme import README, render
