@@ -57,3 +57,19 @@ def test_attention_with_dropout_equals_torch_where_nothing_is_dropped(tmp_path, 
     states = model.train()(**asked).last_hidden_state
     torch.testing.assert_close(states[mask], expected[mask])
     assert seen.count((3, 2, 7, 7, 0.1)) == 2  # in both layers
+
+
+def test_attention_in_turns_has_the_gradients_of_attention_at_once(monkeypatch):
+    torch.manual_seed(0)
+    parts = [torch.randn(5, 2, 6, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    mask = (torch.arange(6) < torch.tensor([6, 4, 1, 6, 3])[:, None])[:, None, None].expand(-1, 1, 6, -1)
+    factors, wanted = draw_mask(torch.Size([5, 2, 6, 6]), 0.3, torch.float32), torch.randn(5, 6, 2, 4)
+    drawn = iter(factors.split(2))
+    monkeypatch.setattr(dropout, "draw_mask", lambda shape, p, dtype: next(drawn).to(dtype))
+    monkeypatch.setattr(dropout, "SCORES", 2 * 2 * 36)  # two texts at a time
+    read, _ = dropout.attend(None, *parts, mask, dropout=0.3, scaling=0.5)
+    scores = torch.where(mask, 0.5 * parts[0] @ parts[1].transpose(2, 3), -torch.inf)
+    expected = ((scores.softmax(-1) * factors) @ parts[2]).transpose(1, 2)
+    torch.testing.assert_close(read, expected, atol=1e-6, rtol=0)
+    ours, theirs = (torch.autograd.grad((result * wanted).sum(), parts) for result in (read, expected))
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
