@@ -113,8 +113,9 @@ def _score_task(
     chosen = predictions[predictions["key"].isin(keys)]
     rows = metrics.draw_resampling(len(keys), 1, n_resamples=n_resamples, rng=rng).rows
     found: dict[str, dict[str, Scores]] = {}
-    for kind in [kind for kind in KINDS if kind in chosen["classifier"].unique()]:
-        of_kind = chosen[chosen["classifier"] == kind]
+    by_kind = dict(list(chosen.groupby("classifier")))
+    for kind in [kind for kind in KINDS if kind in by_kind]:
+        of_kind = by_kind[kind]
         seeds = metrics.draw_resampling(1, of_kind["seed"].nunique(), n_resamples=n_resamples, rng=rng).seeds
         try:
             found[kind] = score_on(of_kind, task.label_names, Resampling(rows, seeds))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -86,7 +87,8 @@ def fit_predict(
     """
     _check_runs(features, labels, runs, n_labels)
     device = torch.device(hyperparameters.device)
-    x, y, x_test = (torch.tensor(array, device=device) for array in (features, labels, test_features))
+    x, x_test = (torch.tensor(array, device=device).bfloat16() for array in (features, test_features))
+    targets = torch.eye(n_labels, device=device)[torch.tensor(labels, device=device)]  # (N, K)
     probabilities = np.empty((len(runs), len(test_features), n_labels), dtype=np.float32)
     losses = np.empty((len(runs), hyperparameters.n_steps), dtype=np.float32)
     slices = (
@@ -100,7 +102,7 @@ def fit_predict(
                 learner = _Learner(
                     len(runs[chunk]), (x.shape[1], hyperparameters.hidden_units, n_labels), hyperparameters
                 )
-            losses[chunk] = learner.fit(x, y, runs[chunk])
+            losses[chunk] = learner.fit(x, targets, runs[chunk])
             probabilities[chunk] = learner.predict(x_test)
             bar.update(len(runs[chunk]))
     if not np.isfinite(losses).all():
@@ -144,13 +146,12 @@ class _Learner:
         )
 
     @torch.inference_mode()
-    def fit(self, x: torch.Tensor, y: torch.Tensor, runs: Sequence[Run]) -> np.ndarray:
-        """Train from each run's seed on its rows of ``x`` (N, D) and ``y`` (N,); return the losses (M, n_steps)."""
+    def fit(self, x: torch.Tensor, targets: torch.Tensor, runs: Sequence[Run]) -> np.ndarray:
+        """Train from each run's seed on its rows of ``x`` (N, D) and ``targets`` (N, K); return losses (M, n_steps)."""
         self._restart(runs)
         n_steps, batch_size = self.hyperparameters.n_steps, self.hyperparameters.batch_size
         batches = np.stack([draw_batches(run, n_steps, batch_size) for run in runs], axis=1)
         batches = torch.as_tensor(batches, device=x.device)  # (n_steps, M, B)
-        x, targets = x.bfloat16(), torch.eye(self.sizes[2], device=x.device)[y]  # (N, D), (N, K)
         losses = torch.empty(n_steps, self.n_runs, device=x.device)
         for step, rows in enumerate(batches):
             losses[step] = self._find_gradients(x, targets, rows)
@@ -161,13 +162,12 @@ class _Learner:
     def predict(self, x: torch.Tensor) -> np.ndarray:
         """Return the probabilities (M, T, K) of ``x`` (T, D)."""
         w1, b1, w2, _ = self.rounded
-        hidden = torch.bmm(x.bfloat16().expand(self.n_runs, -1, -1), w1).add_(b1).relu_()  # (M, T, H)
+        hidden = torch.bmm(x.expand(self.n_runs, -1, -1), w1).add_(b1).relu_()  # (M, T, H)
         return (torch.bmm(hidden, w2) + self.weights[3]).softmax(-1).cpu().numpy()
 
     def _restart(self, runs: Sequence[Run]) -> None:
-        drawn = {seed: _draw_weights(seed, self.sizes) for seed in {run.seed for run in runs}}
         for place, run in enumerate(runs):
-            for weight, values in zip(self.weights, drawn[run.seed], strict=True):
+            for weight, values in zip(self.weights, _draw_weights(run.seed, self.sizes), strict=True):
                 weight[place] = values
         torch._foreach_copy_(self.rounded, self.weights)
         torch._foreach_zero_([*self.moments[0], *self.moments[1], *self.n_taken])
@@ -209,6 +209,7 @@ class _Learner:
         torch._foreach_copy_(self.rounded, self.weights)
 
 
+@lru_cache(maxsize=8)  # sources are trained from the same few seeds
 def _draw_weights(seed: int, sizes: tuple[int, int, int]) -> list[torch.Tensor]:
     """Draw weights and biases of both layers, uniform in +-1/sqrt(inputs) as torch.nn.Linear does."""
     generator = torch.Generator().manual_seed(seed)

@@ -41,6 +41,8 @@ def test_no_library_module_imports_a_package_that_is_not_a_direct_dependency():
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",
         "IPython": "jupyterlab",
+        "ipykernel": "jupyterlab",
+        "jupyter_client": "jupyterlab",
         "jupyter_core": "jupyterlab",
         "traitlets": "jupyterlab",
     }

@@ -67,6 +67,8 @@ def run_notebook(job: Job) -> str:
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
+    from synthlib.runner.kernels import ForkingKernelManager, can_fork
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update({name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)})
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
@@ -77,6 +79,8 @@ def run_notebook(job: Job) -> str:
         "shutdown_kernel": "immediate",  # all is written; a kernel with torch takes two seconds to leave by itself
     }
     try:
+        if can_fork():
+            kernel["kernel_manager_class"] = ForkingKernelManager
         papermill.execute_notebook(job.notebook, job.executed, values, cwd=job.folder, progress_bar=False, **kernel)
     except papermill.PapermillExecutionError as error:
         return _describe(job, error)

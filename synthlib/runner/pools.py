@@ -58,10 +58,11 @@ def _enter(n_threads: int) -> None:
     """Set up a process: its share of the cores; leave Ctrl-C to the runner; end when the runner ends."""
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_runner, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_runner() -> None:
+def end_with_parent() -> None:
+    """Wait for the process that started this one, and end when it does."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
