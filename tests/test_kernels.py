@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from types import ModuleType
 
 import nbclient
 import nbformat
@@ -12,8 +14,8 @@ from synthlib.runner import kernels
 pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are forked on Linux only")
 ASK = """
 import os, sys
-loaded = {name: name in sys.modules for name in ("torch", "seaborn", "synthlib.features")}
-print(*loaded.values(), os.getcwd(), os.environ.get("KERNEL_TEST"))
+loaded = [name in sys.modules for name in ("torch", "pandas", "synthlib.paths")]
+print(*loaded, os.getcwd(), os.environ.get("KERNEL_TEST"))
 here = "left behind"
 """
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
@@ -34,8 +36,12 @@ def ask(folder, *cells):
 
 def test_a_kernel_has_the_libraries_and_nothing_of_another_kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("KERNEL_TEST", "first")
+    main = ModuleType("__main__")
+    main.__file__ = str(tmp_path / "main.py")
+    (tmp_path / "main.py").write_text("import pandas")  # as a runner's main module may: the kernel must not
+    monkeypatch.setitem(sys.modules, "__main__", main)
     (first,), (*_, figure) = ask(tmp_path, ASK, DRAW)
-    assert first["text"].split() == ["True", "True", "False", str(tmp_path), "first"]
+    assert first["text"].split() == ["True", "False", "False", str(tmp_path), "first"]
     assert "image/png" in figure["data"]
     monkeypatch.setenv("KERNEL_TEST", "second")
     (left,), (second,) = ask(tmp_path.parent, "print('here' in dir())", ASK)

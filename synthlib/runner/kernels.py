@@ -1,7 +1,7 @@
 """Kernels that start with the large libraries loaded.
 
-Every job has a kernel of its own, and each would spend four seconds on importing the same libraries. On Linux a process
-of the runner loads them once and forks a kernel from that for each of its jobs: the modules are there, nothing else is.
+Every job has a kernel of its own, and each would spend seconds on importing the same libraries. On Linux a process of
+the runner loads them once; kernels are forked from one that has these modules and nothing else.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import os
 import signal
 import sys
 import threading
+from types import ModuleType
 from typing import Any
 
 from jupyter_client import AsyncKernelManager
 
 from synthlib.runner.pools import end_with_parent
 
-#: Imported by most notebooks, and slow; nothing of this project, so that a kernel always has its code as it is now.
-LOADED = ("ipykernel.kernelapp", "torch", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.linear_model", "seaborn")
-BEFORE_LOADING = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as a kernel sets it
-    "PYTHONWARNINGS": "ignore:resource_tracker",  # of locks that a kernel leaves when it is killed
-}
+#: Imported by most notebooks, and slow. Not pandas, which asks at import whether it is in a notebook, nor what imports
+#: it; and nothing of this project, so that a kernel always has its code as it is now.
+LOADED = ("ipykernel.kernelapp", "torch", "matplotlib.pyplot", "scipy.stats")
 LAUNCHER = ["-m", "ipykernel_launcher"]
 
 
@@ -49,12 +47,15 @@ class Fork:
     stdin = stdout = stderr = None
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: str) -> None:
-        for name, value in BEFORE_LOADING.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel sets it
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(LOADED))
         self._process = context.Process(target=_become_kernel, args=(arguments, environment, folder))
-        self._process.start()
+        runner, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            self._process.start()  # else it would import the runner's main module, and pandas with it
+        finally:
+            sys.modules["__main__"] = runner
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
@@ -81,10 +82,12 @@ class Fork:
 
 def _become_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
     from ipykernel.kernelapp import launch_new_instance
+    from tqdm import tqdm
 
     os.setsid()  # Ctrl-C is the runner's
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tqdm.set_lock(threading.RLock())  # its own, for several processes, would be left behind when the kernel is killed
     threading.Thread(target=end_with_parent, daemon=True).start()  # else it would outlive a runner that is killed
     launch_new_instance(argv=arguments)
