@@ -165,6 +165,7 @@ def list_levers() -> dict[str, Callable]:
     off = {
         "torch's dropout": (f"{here}.use_fast_dropout", do_nothing),
         "torch's attention": (f"{here}.use_fast_dropout", lambda encoder, **_: fast(encoder, in_attention=False)),
+        "attention at once": ("synthlib.training.dropout.SCORES", 1 << 40),
         "widths of eights": (f"{here}.STEP", {"cpu": 8}),
         "unsorted batches": (f"{here}.draw_batches", draw_unsorted),
         "whole embedding": (f"{here}.use_rows", do_nothing),
