@@ -56,6 +56,6 @@ def test_where_the_process_that_forks_was_killed_the_next_kernel_has_another(tmp
 
 
 def test_a_kernel_of_another_kind_is_started_as_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(kernels, "LAUNCHER", ["-m", "another_kernel"])
+    monkeypatch.setattr(kernels, "LAUNCHER", "another_kernel")
     ((output,),) = ask(tmp_path, "import os, sys; print('torch' in sys.modules, os.getppid())")
     assert output["text"].split() == ["False", str(os.getpid())]

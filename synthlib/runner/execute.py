@@ -78,9 +78,9 @@ def run_notebook(job: Job) -> str:
         "extra_arguments": ["--log-level=50"],
         "shutdown_kernel": "immediate",  # all is written; a kernel with torch takes two seconds to leave by itself
     }
+    if can_fork():
+        kernel["kernel_manager_class"] = ForkingKernelManager
     try:
-        if can_fork():
-            kernel["kernel_manager_class"] = ForkingKernelManager
         papermill.execute_notebook(job.notebook, job.executed, values, cwd=job.folder, progress_bar=False, **kernel)
     except papermill.PapermillExecutionError as error:
         return _describe(job, error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from types import ModuleType
@@ -21,7 +20,7 @@ from synthlib.runner.pools import end_with_parent
 #: Imported by most notebooks, and slow. Not pandas, which asks at import whether it is in a notebook, nor what imports
 #: it; and nothing of this project, so that a kernel always has its code as it is now.
 LOADED = ("ipykernel.kernelapp", "torch", "matplotlib.pyplot", "scipy.stats")
-LAUNCHER = ["-m", "ipykernel_launcher"]
+LAUNCHER = "ipykernel_launcher"
 
 
 def can_fork() -> bool:
@@ -33,10 +32,10 @@ class ForkingKernelManager(AsyncKernelManager):
     """Starts a kernel as a fork of a process that has :data:`LOADED`; one of another Python as ever."""
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **how: Any) -> None:
-        if not (kernel_cmd[0] == sys.executable and any(kernel_cmd[i : i + 2] == LAUNCHER for i in (1, 2))):
+        if kernel_cmd[0] != sys.executable or LAUNCHER not in kernel_cmd:
             await super()._async_launch_kernel(kernel_cmd, **how)
             return
-        arguments = kernel_cmd[kernel_cmd.index(LAUNCHER[1]) + 1 :]
+        arguments = kernel_cmd[kernel_cmd.index(LAUNCHER) + 1 :]
         self.provisioner.process = process = Fork(arguments, how["env"], how.get("cwd") or os.getcwd())
         self.provisioner.pid = self.provisioner.pgid = process.pid
 
@@ -51,9 +50,10 @@ class Fork:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(LOADED))
         self._process = context.Process(target=_become_kernel, args=(arguments, environment, folder))
+        # Without another main module in its place, the fork would import the runner's, and pandas with it.
         runner, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
-            self._process.start()  # else it would import the runner's main module, and pandas with it
+            self._process.start()
         finally:
             sys.modules["__main__"] = runner
         self.pid = self._process.pid
@@ -73,11 +73,11 @@ class Fork:
 
     def kill(self) -> None:
         """End the process at once."""
-        self.send_signal(signal.SIGKILL)
+        self._process.kill()
 
     def terminate(self) -> None:
         """Ask the process to end."""
-        self.send_signal(signal.SIGTERM)
+        self._process.terminate()
 
 
 def _become_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
