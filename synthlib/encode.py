@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,18 +64,32 @@ def load_encoder(name: str, device: str) -> Encoder:
     device = torch.device(pick_device(device))
     location, revision = _locate(name)
     sha256 = fingerprint(name)
+    tokenizer = load_tokenizer(name)
+    with _quiet_transformers():
+        model = AutoModel.from_pretrained(location, revision=revision).eval().to(device)
+    return Encoder(name, sha256, tokenizer, model, device)
+
+
+def load_tokenizer(name: str) -> Any:
+    """Return the tokenizer of an encoder, without its weights; ``name`` and errors as for :func:`load_encoder`."""
+    location, revision = _locate(name)
     if revision is None and not any(Path(location).joinpath(file).is_file() for file in TOKENIZER_FILES):
         raise ValueError(f"encoder folder {location} has no tokenizer (one of {', '.join(TOKENIZER_FILES)})")
+    with _quiet_transformers():
+        return AutoTokenizer.from_pretrained(location, revision=revision)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers from reporting weights of a head that is not wanted here, and from a progress bar."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location, revision=revision)
-        model = AutoModel.from_pretrained(location, revision=revision).eval().to(device)
+        yield
     finally:
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.enable_progress_bar()
-    return Encoder(name, sha256, tokenizer, model, device)
 
 
 def fingerprint(name: str) -> str:
@@ -105,6 +120,13 @@ def _locate(name: str) -> tuple[str, str | None]:
     raise ValueError(f"unknown encoder {name!r}; give {PACKAGED}, a model folder, or owner/model@revision")
 
 
+def refuse_blank(texts: Sequence[str]) -> None:
+    """Raise a ValueError, with the position of the first, if a text is blank."""
+    blank = [i for i, text in enumerate(texts) if not text.strip()]
+    if blank:
+        raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
+
+
 @torch.inference_mode()
 def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None) -> np.ndarray:
     """Return one vector a text: the mean of the encoder's last layer over the text's tokens.
@@ -129,9 +151,7 @@ def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, prog
     ValueError
         A text is blank; the message gives its position.
     """
-    blank = [i for i, text in enumerate(texts) if not text.strip()]
-    if blank:
-        raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
+    refuse_blank(texts)
     if not texts:
         return np.empty((0, encoder.dim), dtype=np.float16)
     tokens = encoder.tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH)["input_ids"]

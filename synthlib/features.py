@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthlib import data, surface
+from synthlib.files import replacing
 from synthlib.params import SHIPPED_ROWS
 from synthlib.paths import DATA, RESULTS
 from synthlib.tasks import Task, load_task
-from synthlib.vectors import Vectors, as_column, as_matrix, find_vectors
+from synthlib.vectors import Vectors, as_column, as_matrix, find_vectors, note_made, read_made
 from synthlib.votes import annotated
 
 FOLDER = DATA / "features"
@@ -173,7 +174,7 @@ def read(path: str | Path, *, encoder: str) -> FeatureTable:
     """
     try:
         table = pq.read_table(path)
-        made = json.loads(table.schema.metadata[b"synthlib"])
+        made = read_made(table)
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError, KeyError) as error:
@@ -200,13 +201,9 @@ def write_table(path: str | Path, frame: pd.DataFrame, texts: list[str], vectors
     table = pa.Table.from_pandas(pd.concat([rows, measured.astype(_compact(measured))], axis=1), preserve_index=False)
     table = table.append_column("function_words", as_column(surface.count_function_words(texts)))
     table = table.append_column("feature", as_column(vectors.features))
-    made = {b"synthlib": json.dumps(vectors.made).encode()}
-    table = table.replace_schema_metadata((table.schema.metadata or {}) | made)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".tmp{hashlib.sha256(str(id(table)).encode()).hexdigest()[:8]}")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pq.write_table(note_made(table, vectors.made), temporary, compression="zstd")
 
 
 def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPED_ROWS) -> pd.DataFrame:

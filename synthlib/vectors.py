@@ -71,6 +71,7 @@ def find_vectors(
     if missing or not known:
         from synthlib import encode  # torch is only needed where texts are encoded
 
+        encode.refuse_blank(texts)
         loaded = encode.load_encoder(encoder, device)
         made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
         encoded = encode.encode([texts[place] for place in missing], loaded, progress=progress)
@@ -84,10 +85,9 @@ def write_vectors(name: str, texts: Sequence[str], vectors: Vectors) -> None:
     """Write data/vectors/<name>.parquet, a row a distinct text."""
     places = {make_key(text): place for place, text in enumerate(texts)}
     columns = {"key": pa.array(list(places)), "feature": as_column(vectors.features[list(places.values())])}
-    made = {b"synthlib": json.dumps(vectors.made).encode()}
     FOLDER.mkdir(parents=True, exist_ok=True)
     pq.write_table(
-        pa.table(columns).replace_schema_metadata(made),
+        note_made(pa.table(columns), vectors.made),
         FOLDER / f"{name}.parquet",
         compression="zstd",
         write_page_checksum=True,
@@ -102,13 +102,23 @@ def _read_shipped(names: Sequence[str], encoder: str) -> tuple[dict[str, np.ndar
             continue
         try:
             table = pq.read_table(path, page_checksum_verification=True)
-            made_by = json.loads(table.schema.metadata[b"synthlib"])
+            made_by = read_made(table)
             vectors = dict(zip(table["key"].to_pylist(), as_matrix(table["feature"]), strict=True))
         except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is corrupt ({error}); restore it: git checkout -- {path}") from None
         if made_by["encoder"] == encoder:
             known, made = known | vectors, made_by
     return known, made
+
+
+def note_made(table: pa.Table, made: dict[str, Any]) -> pa.Table:
+    """Return a table whose schema says what made its vectors (:attr:`Vectors.made`)."""
+    return table.replace_schema_metadata((table.schema.metadata or {}) | {b"synthlib": json.dumps(made).encode()})
+
+
+def read_made(table: pa.Table) -> dict[str, Any]:
+    """Return what :func:`note_made` noted."""
+    return json.loads((table.schema.metadata or {})[b"synthlib"])
 
 
 def as_column(matrix: np.ndarray) -> pa.FixedSizeListArray:

@@ -50,6 +50,13 @@ def test_only_what_is_not_shipped_is_encoded(tiny, monkeypatch):
     np.testing.assert_allclose(found.features, whole.features, atol=0.02)  # batches differ: bfloat16 products
 
 
+def test_a_blank_text_is_named_by_its_place_among_all(tiny):
+    whole = vectors.find_vectors(TEXTS, tiny)
+    vectors.write_vectors("toy", TEXTS[:2], vectors.Vectors(whole.features[:2], whole.made, 0))
+    with pytest.raises(ValueError, match="the first at position 3"):
+        vectors.find_vectors([*TEXTS[:3], " "], tiny, shipped=["toy"])
+
+
 def test_vectors_of_another_encoder_are_not_taken(tiny):
     vectors.write_vectors("toy", TEXTS, vectors.Vectors(np.zeros((4, 16), np.float16), {"encoder": "another"}, 0))
     found = vectors.find_vectors(TEXTS, tiny, shipped=["toy"])

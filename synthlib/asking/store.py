@@ -26,6 +26,7 @@ from filelock import FileLock
 
 from synthlib.asking.calls import ANSWER_FIELDS, VERSION, Answer, Question, read_line
 from synthlib.asking.schema import connect
+from synthlib.files import replacing
 
 Limit = Literal["max_usd", "max_calls"]
 _COLUMNS = ", ".join(ANSWER_FIELDS)
@@ -168,8 +169,8 @@ class Store:
     def export(self, path: Path) -> int:
         """Write all answers as JSON lines (key, question, answer), and return how many there are."""
         names = f"key, question, {_COLUMNS}"
-        temporary, n = path.with_name(f"{path.name}.tmp"), 0
-        with temporary.open("w", encoding="utf-8") as file:
+        n = 0
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for key, question, *values in self._reader.execute(
                 f"SELECT {names} FROM calls WHERE state = 'done' ORDER BY rowid"
             ):
@@ -177,7 +178,6 @@ class Store:
                 line = {"version": VERSION, "key": key, "question": json.loads(question), "answer": answer}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 n += 1
-        temporary.replace(path)
         return n
 
     def load(self, path: Path) -> int:

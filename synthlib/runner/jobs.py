@@ -13,6 +13,7 @@ import networkx as nx
 from filelock import FileLock
 
 from synthlib import params, paths
+from synthlib.files import replacing
 from synthlib.runner.keys import job_key
 from synthlib.runner.profiles import Cell, Profile, expand
 
@@ -138,10 +139,9 @@ def is_finished(job: Job) -> bool:
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write a JSON file in one step: another process sees the old one or the new one, never a part."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write a JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def record_latest(jobs: list[Job]) -> None:

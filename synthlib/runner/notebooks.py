@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from synthlib.files import replacing
+
 
 def read_notebook(path: str | Path) -> dict[str, Any]:
     """Return a notebook as the dict that its file holds.
@@ -31,10 +33,8 @@ def read_notebook(path: str | Path) -> dict[str, Any]:
 
 def write_notebook(notebook: dict[str, Any], path: str | Path) -> None:
     """Write a notebook the way Jupyter does: one space a level, a line break at the end; never half of it."""
-    path = Path(path)
-    temporary = path.with_suffix(".ipynb.tmp")
-    temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def source(cell: dict[str, Any]) -> str:

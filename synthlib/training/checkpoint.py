@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from synthlib.files import replacing
 from synthlib.train import Run
 from synthlib.training.steps import Step
 from synthlib.training.tokens import Tokens
@@ -168,11 +168,8 @@ class Checkpoint:
 
 
 def _write(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write a file in one step: after a kill there is the old one or the new one, never a part."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         write(file)
-    temporary.replace(path)
 
 
 def _hash(*arrays: np.ndarray) -> str:

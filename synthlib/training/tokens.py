@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from synthlib.encode import refuse_blank
+
 STEP = {"cpu": 4, "cuda": 8}  # tokens: a batch is as wide as a multiple of this (tensor cores want eights); texts of
 # one width are drawn anew together in every epoch: of a smaller step, small runs would meet the same batches again
 MEGABATCH = 16  # batches: texts are sorted by width within so many random batches, not over all texts
@@ -52,9 +54,7 @@ def tokenize(texts: Sequence[str], tokenizer: Any, *, max_length: int, step: int
     ValueError
         A text is blank (the message gives its position), or the tokenizer knows no token of any text.
     """
-    blank = [i for i, text in enumerate(texts) if not text.strip()]
-    if blank:
-        raise ValueError(f"{len(blank)} blank text(s), the first at position {blank[0]}")
+    refuse_blank(texts)
     lists = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"] if len(texts) else []
     lengths = np.array([len(ids) for ids in lists], dtype=np.int64)
     longest = -(-int(lengths.max(initial=1)) // step) * step
