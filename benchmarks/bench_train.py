@@ -88,7 +88,7 @@ def _report(timings: dict, scores: dict, gold: np.ndarray, n_labels: int, option
         for predicted, _ in scores.values()
     ]
     low, high = metrics.interval(draws[0] - draws[1], confidence=0.95)
-    print(f"\nbatched minus scikit-learn, Macro-F1: 95 % interval {low:+.3f} to {high:+.3f}")
+    print(f"\nbatched minus scikit-learn, Macro-F1: 95% interval {low:+.3f} to {high:+.3f}")
 
 
 if __name__ == "__main__":

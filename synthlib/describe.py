@@ -99,7 +99,7 @@ def list_best_marks(tables: Mapping[str, FeatureTable], tasks: Mapping[str, Task
 
 def format_marks(marks: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`list_best_marks` with its accuracies as percent, for drawing."""
-    percent = (100 * marks["balanced accuracy"]).map("{:.0f} %".format)
+    percent = (100 * marks["balanced accuracy"]).map("{:.0f}%".format)
     return marks.assign(**{"balanced accuracy": percent})
 
 

@@ -226,7 +226,7 @@ def say_rule(p: Generate) -> str:
     """Return the stop rule in words."""
     s = Scoring(**p.scoring)
     return (
-        f"Growth is flat once the upper end of the {100 * p.confidence:g} % interval (over {s.n_seeds} seeds) of the "
+        f"Growth is flat once the upper end of the {100 * p.confidence:g}% interval (over {s.n_seeds} seeds) of the "
         f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below "
         f"{100 * s.min_gain:g} in points of Macro-F1."
     )

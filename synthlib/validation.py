@@ -186,7 +186,7 @@ def recover_scores(
     -------
     rows : DataFrame
         crowd (``no spammers``, ``spammers, all kept``, ``spammers, filtered``), task (number), truth, score (mean over
-        simulations), score_low and score_high (where the middle 95 % of simulations lie).
+        simulations), score_low and score_high (where the middle 95% of simulations lie).
     """
     settings = {"n_simulations": n_simulations, "n_workers": n_workers, "n_pairs": n_pairs}
     honest, _ = simulate_judgements(scores, **settings, spammer_share=0.0, rng=rng)

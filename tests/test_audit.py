@@ -110,7 +110,7 @@ def test_length_figure_has_a_panel_only_for_settings_that_asked_for_lengths():
     lengths = audit.compare_lengths(corpus, tolerance=0.2)
     both = pd.concat([lengths, lengths.assign(setting="few_shot", requested_words=pd.NA)])
     figure = figures.plot_lengths(both, tolerance=0.2)
-    assert [ax.get_title() for ax in figure.axes] == ["zero-shot (band: ±20 %)", "all texts"]
+    assert [ax.get_title() for ax in figure.axes] == ["zero-shot (band: ±20%)", "all texts"]
     assert all("words" in ax.get_xlabel() for ax in figure.axes)
 
 
@@ -120,5 +120,5 @@ def test_shortcut_figure_shows_chance_and_points():
     scores = pd.DataFrame(rows, columns=["setting", "measure", "value"])
     scores = scores.assign(value_low=scores["value"] - 0.1, value_high=scores["value"] + 0.1)
     ax = figures.plot_shortcuts(scores, chance=0.25, confidence=0.9).axes[0]
-    assert "90 %" in ax.get_xlabel() and [tick.get_text() for tick in ax.get_yticklabels()] == ["zero-shot", "real"]
+    assert "90%" in ax.get_xlabel() and [tick.get_text() for tick in ax.get_yticklabels()] == ["zero-shot", "real"]
     assert any(np.allclose(line.get_xdata(), 25) for line in ax.lines)

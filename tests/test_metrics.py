@@ -81,7 +81,7 @@ def test_resampling_draws_as_many_as_there_are(rng):
 
 def test_accuracy_interval_is_the_binomial_one(rng):
     gold = np.zeros(400, dtype=int)
-    predicted = (np.arange(400) < 80).astype(int)[None]  # 80 % right, one seed
+    predicted = (np.arange(400) < 80).astype(int)[None]  # 80% right, one seed
     resampling = metrics.draw_resampling(400, 1, n_resamples=4000, rng=rng)
     scores = metrics.bootstrap_scores(gold, predicted, n_labels=2, resampling=resampling)
     low, high = metrics.interval(scores.accuracy_draws, confidence=0.95)

@@ -52,7 +52,7 @@ def test_graph_has_an_arrow_an_edge_and_boxes_the_cycle():
     )
     ax = figure.axes[0]
     assert sum(isinstance(patch, FancyBboxPatch) for patch in ax.patches) == 1
-    assert {"holds in 97 %", "holds in 60 %", "judged by\ndogs"} <= set(written(figure))
+    assert {"holds in 97%", "holds in 60%", "judged by\ndogs"} <= set(written(figure))
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     assert heights["Spam"] < heights["Joy"] < heights["Irony"]
     alone = subjectivity.subjectivity_graph(

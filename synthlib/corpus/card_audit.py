@@ -34,7 +34,7 @@ def describe(audited: pd.DataFrame, rows: pd.DataFrame, p: Generate) -> str:
         ),
         (
             "What was asked",
-            f"A length counts as kept within {share:g} % of the one asked for; attributes are checked by simple marks, "
+            f"A length counts as kept within {share:g}% of the one asked for; attributes are checked by simple marks, "
             "where a mark can tell.",
             _tabulate(audited, OBEDIENCE),
         ),
@@ -57,7 +57,7 @@ def describe(audited: pd.DataFrame, rows: pd.DataFrame, p: Generate) -> str:
 
 
 def _open(audited: pd.DataFrame, p: Generate) -> str:
-    said = f"In parentheses: intervals at {100 * p.confidence:g} %."
+    said = f"In parentheses: intervals at {100 * p.confidence:g}%."
     if not (audited["measure"] == "test_cosine").any():
         said += " No real rows of this task were at hand: leaks, labels and style are not compared with real text."
     return said
@@ -81,6 +81,6 @@ def _say_openings(rows: pd.DataFrame) -> str:
     openings = audit.find_openings(rows)
     for setting, part in openings.groupby("setting", sort=False):
         top = part["first_word"].replace("", "(no word)").value_counts().head(3)
-        begun = ", ".join(f"“{cell(word, 30)}” ({100 * n / len(part):.0f} %)" for word, n in top.items())
+        begun = ", ".join(f"“{cell(word, 30)}” ({100 * n / len(part):.0f}%)" for word, n in top.items())
         items.append(f"`{setting}` texts begin most often with {begun}.")
     return bullets(items)

@@ -56,7 +56,7 @@ def plot_table_1(table: pd.DataFrame) -> Figure:
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(False)
-    ax.set_xlabel("Macro-F1 (points) on real test texts, 95 % interval below; white line: the study's two groups")
+    ax.set_xlabel("Macro-F1 (points) on real test texts, 95% interval below; white line: the study's two groups")
     return fig
 
 
@@ -82,7 +82,7 @@ def plot_gaps(gaps: pd.DataFrame) -> Figure:
         ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
     axes[0, 0].set_yticks(range(len(tasks)), tasks)
     _name_groups(fig, axes[0, 0])
-    fig.supxlabel("difference in Macro-F1 (points), 95 % interval", fontsize=8)
+    fig.supxlabel("difference in Macro-F1 (points), 95% interval", fontsize=8)
     return fig
 
 
@@ -135,7 +135,7 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
             ax.plot([100 * low, 100 * high], [height, height], color="0.15", lw=1)
     ax.axvline(0, color="0.3", lw=0.8)
     ax.set_yticks(range(len(tasks)), tasks)
-    ax.set_xlabel("part of the gap in Macro-F1 (points), 95 % interval")
+    ax.set_xlabel("part of the gap in Macro-F1 (points), 95% interval")
     fig.legend(loc="outside upper center", ncols=1)
     return fig
 
@@ -163,7 +163,7 @@ def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> 
         ax.axvline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
     axes[0, 0].set_yticks(range(len(tasks)), tasks)
-    fig.supxlabel("difference in Macro-F1 (points), 95 % interval", fontsize=8)
+    fig.supxlabel("difference in Macro-F1 (points), 95% interval", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 

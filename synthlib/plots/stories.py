@@ -89,7 +89,7 @@ def plot_features(scores: pd.DataFrame, *, confidence: float) -> Figure:
         ax.set_title(title)
     axes[0].set_yticks(range(len(labels)), [LABEL_NAMES.get(label, label) for label in labels])
     axes[0].set_ylim(len(labels) - 0.4, -0.6)
-    fig.supxlabel(f"Macro-F1 (points, {100 * confidence:.0f} % interval)", fontsize=8)
+    fig.supxlabel(f"Macro-F1 (points, {100 * confidence:.0f}% interval)", fontsize=8)
     for recipe in dict.fromkeys(scores["trained_on"]):
         axes[1].plot([], [], "o", color=RECIPE_COLORS[recipe], label=f"trained on {RECIPE_NAMES[recipe]}")
     axes[1].plot([], [], "o", mfc="white", color="0.3", label="the same, style alone")

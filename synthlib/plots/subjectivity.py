@@ -150,7 +150,7 @@ def _draw_borders(ax: Axes, borders: pd.DataFrame, heights: dict[int, float]) ->
         y, firm = heights[row.level], row.holds >= FIRM
         style = {"color": "0.35" if firm else "0.7", "linestyle": "-" if firm else (0, (2, 3)), "linewidth": 0.7}
         ax.plot([-_WIDTH / 2, -1.85], [y, y], zorder=0, **style)
-        ax.text(-_WIDTH / 2, y + 0.02, f"holds in {100 * row.holds:.0f} %", size=6.5, va="bottom", color="0.3")
+        ax.text(-_WIDTH / 2, y + 0.02, f"holds in {100 * row.holds:.0f}%", size=6.5, va="bottom", color="0.3")
 
 
 def _outline(ax: Axes, label: Text) -> Rectangle:
@@ -184,7 +184,7 @@ def _explain_graph(figure: Figure, ax: Axes, judges: str) -> None:
         for group, dash in GROUP_DASHES.items()
     ]
     lines += [
-        Line2D([], [], color="0.2", linewidth=0.4 + 2 * margin, label=f"majority of {50 * (1 + margin):.0f} %")
+        Line2D([], [], color="0.2", linewidth=0.4 + 2 * margin, label=f"majority of {50 * (1 + margin):.0f}%")
         for margin in (0.2, 1.0)
     ]
     lines.append(Line2D([], [], color="0.8", linewidth=1.3, label="passes over a level"))

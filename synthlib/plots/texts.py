@@ -41,7 +41,7 @@ def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
         ax.set(
             xlim=(low - margin, high + margin), ylim=(0, max(high * (1 + tolerance), counts["written_words"].max()) + 2)
         )
-        ax.set_title(f"{SOURCE_NAMES[setting]} (band: ±{100 * tolerance:.0f} %)")
+        ax.set_title(f"{SOURCE_NAMES[setting]} (band: ±{100 * tolerance:.0f}%)")
         ax.set_xlabel("length asked for (words)")
     axes[0, 0].set_ylabel("length written (words)")
     for source, part in lengths.groupby("setting", sort=False):
@@ -100,7 +100,7 @@ def plot_shortcuts(scores: pd.DataFrame, *, chance: float, confidence: float) ->
     ax.axvline(100 * chance, color="0.5", ls=":", lw=1, label="guessing")
     ax.set_yticks(range(len(sources)), [SOURCE_NAMES[source] for source in reversed(sources)])
     ax.set_ylim(-0.5, len(sources) - 0.5)
-    ax.set_xlabel(f"Macro-F1 from function words alone\n(points, {100 * confidence:.0f} % interval)")
+    ax.set_xlabel(f"Macro-F1 from function words alone\n(points, {100 * confidence:.0f}% interval)")
     fig.legend(loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.0)
     return fig
 
@@ -131,7 +131,7 @@ def plot_scoring(curve: pd.DataFrame, *, confidence: float) -> Figure:
             ax.plot(first[column], 100 * first["f1"], "o", ms=9, mfc="none", mec=color)
         ax.set_xlabel(title)
     axes[0, 0].plot([], [], "o", ms=9, mfc="none", mec="0.3", ls="", label="flat from here")
-    axes[0, 0].set_ylabel(f"Macro-F1 on held-out real rows\n(points, {100 * confidence:.0f} % interval over seeds)")
+    axes[0, 0].set_ylabel(f"Macro-F1 on held-out real rows\n(points, {100 * confidence:.0f}% interval over seeds)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, handletextpad=0.3, columnspacing=1.0)
     return fig

@@ -41,7 +41,7 @@ def plot_sources(metrics: pd.DataFrame, *, chance: float) -> Figure:
     names = [f"{SOURCE_NAMES[row.source]} ({row.n_train:,})" for row in metrics.iloc[::-1].itertuples()]
     ax.set_yticks(range(len(metrics)), names)
     ax.axvline(100 * chance, color="0.5", ls=":", lw=1)
-    ax.set_xlabel("Macro-F1 on real test texts (points), 95 % interval")
+    ax.set_xlabel("Macro-F1 on real test texts (points), 95% interval")
     return fig
 
 
@@ -63,7 +63,7 @@ def plot_kinds(scores: pd.DataFrame) -> Figure:
         ax.plot(100 * rows["f1"], y, marker, color=color, label=CLASSIFIER_NAMES[kind])
     ax.set_yticks(range(len(sources)), [SOURCE_NAMES[source] for source in sources])
     ax.set_ylim(len(sources) - 0.5, -0.5)
-    ax.set_xlabel("Macro-F1 on real test texts (points), 95 % interval")
+    ax.set_xlabel("Macro-F1 on real test texts (points), 95% interval")
     fig.legend(loc="outside upper center", ncols=2)
     return fig
 
@@ -137,7 +137,7 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("training texts a label")
-    ax.set_ylabel("Macro-F1 (points), band: 95 % interval")
+    ax.set_ylabel("Macro-F1 (points), band: 95% interval")
     fig.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return fig
 
@@ -171,7 +171,7 @@ def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
         ax.minorticks_off()
         ax.set_title(task)
     fig.supxlabel("real training texts a label", fontsize=8)
-    fig.supylabel("Macro-F1 (points), band: 95 % interval", fontsize=8)
+    fig.supylabel("Macro-F1 (points), band: 95% interval", fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=min(3, n_columns + 1))
     return fig

@@ -103,7 +103,7 @@ def plot_tags(scores: pd.DataFrame, *, rule: float) -> Figure:
     axes[1].annotate(
         "rule: tag, so ironic", (0, 100 * rule), (0, -3), textcoords="offset points", va="top", fontsize=6.5
     )
-    axes[0].set_ylabel("Macro-F1 (points), 95 % interval")
+    axes[0].set_ylabel("Macro-F1 (points), 95% interval")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
@@ -161,6 +161,6 @@ def plot_repairs(gains: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     axes[0, 0].set_yticks(range(len(shown)), [names[repair] for repair in shown])
     axes[0, 0].set_ylim(-0.6, len(shown) - 0.4)
     fig.supxlabel(
-        "gain over the texts as they are, Macro-F1 (points); dots: tasks, bar: mean, 95 % interval", fontsize=8
+        "gain over the texts as they are, Macro-F1 (points); dots: tasks, bar: mean, 95% interval", fontsize=8
     )
     return fig

@@ -107,7 +107,7 @@ def say_findings(folder: Path) -> str:
         [
             "**Zero-shot text costs, few-shot text costs less.** "
             f"Over {len(gaps)} tasks, real training rows beat zero-shot text by {said['real', 'zero_shot']} points of "
-            f"Macro-F1 (95 % interval for these tasks; firm on {firm} of them; for other tasks like these "
+            f"Macro-F1 (95% interval for these tasks; firm on {firm} of them; for other tasks like these "
             f"{wide['real', 'zero_shot']}), and by {said['real_matched', 'zero_shot']} when both have the same size, "
             f"so most of the gap is quality. Real examples in the prompt win back {said['few_shot', 'zero_shot']}. "
             f"{_say_attributes(over_tasks, said)} But the examples need labels too: a classifier of their pool alone "
