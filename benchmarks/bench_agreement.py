@@ -39,7 +39,7 @@ def call_ours(counts: np.ndarray, seed: int) -> np.ndarray:
 
 def measure(n_texts: int) -> list[dict]:
     counts = make_votes(n_texts, np.random.default_rng(0))
-    methods = {"krippendorff.alpha, one call a resample": call_krippendorff, "bootstrap_agreement": call_ours}
+    methods = {"krippendorff.alpha, one call per resample": call_krippendorff, "bootstrap_agreement": call_ours}
     seconds, draws = {name: [] for name in methods}, {}
     for turn in range(TURNS):
         for name, method in methods.items():
@@ -64,7 +64,7 @@ def measure(n_texts: int) -> list[dict]:
 
 def main() -> None:
     rows = [row for n_texts in N_TEXTS for row in measure(n_texts)]
-    print(f"{N_RESAMPLES} resamples, {N_VOTES} votes a text, {N_LABELS} labels; median of {TURNS} turns")
+    print(f"{N_RESAMPLES} resamples, {N_VOTES} votes per text, {N_LABELS} labels; median of {TURNS} turns")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}")
     print(pd.DataFrame(rows).round(4).to_string(index=False))
 

@@ -48,7 +48,7 @@ TASKS = ("tweet_emotion", "imdb")
 
 
 def main() -> None:
-    """Print examples a second in training and prediction, ratios, and final Macro-F1 of each system."""
+    """Print examples per second in training and prediction, ratios, and final Macro-F1 of each system."""
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
         name = write_bert_base(Path(folder)) if options.device == "cuda" else PACKAGED
@@ -300,7 +300,7 @@ def report_ceiling(
     attention = 4 * encoder.dim * encoder.model.config.num_hidden_layers * int((lengths**2).sum())
     operations = 3 * hyperparameters.n_epochs * (2 * weights * int(lengths.sum()) + attention)
     reached = operations / np.median(measured["synthlib"], axis=0)[0] / 1e9
-    print(f"\n{lengths.mean():.1f} tokens a text; synthlib: {reached:.0f} of {ceiling:.0f} GFLOP/s, ", end="")
+    print(f"\n{lengths.mean():.1f} tokens per text; synthlib: {reached:.0f} of {ceiling:.0f} GFLOP/s, ", end="")
     print(
         f"{reached / ceiling:.0%}; attention is {attention / (2 * weights * lengths.sum() + attention):.0%} of them\n"
     )

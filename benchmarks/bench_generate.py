@@ -27,7 +27,7 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).parent
-#: latency, concurrency, the server's limit (calls a second; 0: none), whether the engine is told of it
+#: latency, concurrency, the server's limit (calls per second; 0: none), whether the engine is told of it
 CASES = {
     "second": [(1.0, concurrency, 0, False) for concurrency in (8, 64, 256)],
     "tenth": [(0.1, concurrency, 0, False) for concurrency in (8, 64, 256)],

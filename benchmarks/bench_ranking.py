@@ -36,7 +36,7 @@ def call_ours(wins: np.ndarray, seed: int) -> np.ndarray:
 def main() -> None:
     tasks = task_names()
     wins = ranking.count_wins(data.load_pair_votes(tasks=tasks), tasks)
-    methods = {"choix.ilsr_pairwise_dense, one call a resample": call_choix, "bootstrap_scores": call_ours}
+    methods = {"choix.ilsr_pairwise_dense, one call per resample": call_choix, "bootstrap_scores": call_ours}
     seconds, draws = {name: [] for name in methods}, {}
     for turn in range(TURNS):
         for name, method in methods.items():

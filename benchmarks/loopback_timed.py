@@ -1,6 +1,6 @@
 """A stand-in for a language model's server, in a process of its own: every answer takes the same time.
 
-``python loopback_timed.py SECONDS LIMIT`` prints its port. LIMIT is calls a second (0: none), let through by a bucket
+``python loopback_timed.py SECONDS LIMIT`` prints its port. LIMIT is calls per second (0: none), let through by a bucket
 that holds one second's worth; beyond it the server refuses with 429 and says how long to wait.
 """
 

@@ -18,14 +18,14 @@ def count_votes(votes: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     Parameters
     ----------
     votes : DataFrame
-        key, annotator, label; one row a vote, none missing.
+        key, annotator, label; one row per vote, none missing.
     labels : list of str
         The labels, in the order of the result's columns.
 
     Returns
     -------
     counts : DataFrame of int, N rows
-        Indexed by key, one column a label, at least two votes a row; keys in order of first appearance.
+        Indexed by key, one column per label, at least two votes per row; keys in order of first appearance.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def bootstrap_agreement(
     Parameters
     ----------
     counts : array_like of int, shape (N, K)
-        Votes by text and label, two or more a text.
+        Votes by text and label, two or more per text.
     n_resamples : int
         R. Texts are drawn with replacement, all votes of a text together.
 
@@ -156,7 +156,7 @@ def bootstrap_agreement(
 def alpha_of_weights(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return alpha (nominal) of weighted texts, shape (R,): of R resamples at once, if the weights are whole numbers.
 
-    Alpha depends on the texts only through sums over them: of disagreeing pairs of votes, and of votes a label. So R
+    Alpha depends on the texts only through sums over them: of disagreeing pairs of votes, and of votes per label. So R
     resamples are one product of their weights (R, N) with these numbers by text (N, 1 + K).
 
     Parameters
@@ -188,7 +188,7 @@ def alpha_without_votes(counts: np.ndarray, text: np.ndarray, label: np.ndarray,
     counts : ndarray of int, shape (N, K)
         Votes by text and label.
     text, label, group : ndarray of int, shape (V,)
-        Of every vote; a group (0 to G - 1) has one vote a text at most.
+        Of every vote; a group (0 to G - 1) has one vote per text at most.
     """
     own = np.asarray(counts, dtype=float)[text]  # (V, K)
     fewer = own.copy()
@@ -247,7 +247,7 @@ def bca_interval(
 
 
 def _summands(counts: np.ndarray) -> np.ndarray:
-    """Return what each text adds to alpha's sums, shape (N, 1 + K): disagreeing pairs of votes, and votes a label."""
+    """Return what each text adds to alpha's sums, shape (N, 1 + K): disagreeing pairs of votes, and votes per label."""
     size = counts.sum(axis=1)
     paired = np.where(size[:, None] >= 2, counts, 0)
     disagreeing = (paired.sum(axis=1) ** 2 - (paired**2).sum(axis=1)) / np.maximum(size - 1, 1)

@@ -26,7 +26,7 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str,
     Parameters
     ----------
     texts : Path
-        Folder with one parquet file a task (text, label, split, key, evaluation; tweet irony also text_raw); not read
+        Folder with one parquet file per task (text, label, split, key, evaluation; tweet irony also text_raw); not read
         where ``only`` names annotated sets.
     annotations : Path
         Folder with ``annot_<set>/annotations.parquet`` for every set of :data:`synthlib.votes.annotated.SETS`, or
@@ -52,7 +52,7 @@ def build_features(texts: Path, annotations: Path, *, encoder: str, device: str,
 
 
 def build_vectors(*, encoder: str, device: str) -> None:
-    """Write data/vectors: of the texts in data/corpora, a file a task and recipe."""
+    """Write data/vectors: of the texts in data/corpora, a file per task and recipe."""
     sets = {name: data.load_corpus(load_task(name), list(RELEASED_SETTINGS)) for name in task_names()}
     sets |= {name: data.load_stories(name) for name in data.STORIES}
     for name, frame in sets.items():
@@ -75,7 +75,7 @@ def _build_tasks(texts: Path, *, encoder: str, device: str) -> None:
 
 
 def describe_texts(frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Return counts and form of all texts of a task, one row a split and label.
+    """Return counts and form of all texts of a task, one row per split and label.
 
     Returns
     -------

@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="synthlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
-    build.add_argument("texts", type=Path, help="folder with one parquet file a task")
+    build.add_argument("texts", type=Path, help="folder with one parquet file per task")
     build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
     build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
     encoded = commands.add_parser("build-vectors", help="rebuild data/vectors from the texts of data/corpora")
@@ -90,8 +90,8 @@ def _add_generate(commands: argparse._SubParsersAction) -> None:
     generate.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     generate.add_argument("--task", action="append", default=[], help="of params/tasks; may be given again")
     generate.add_argument("--setting", action="append", default=[], help="how texts are asked for; may be given again")
-    generate.add_argument("--n-per-label", type=int, help="texts a label and setting")
-    generate.add_argument("--output", type=Path, help="holds a folder a task; default: results/generated/<profile>")
+    generate.add_argument("--n-per-label", type=int, help="texts per label and setting")
+    generate.add_argument("--output", type=Path, help="holds a folder per task; default: results/generated/<profile>")
     generate.add_argument("--yes", action="store_true", help="ask the model without a question first")
 
 

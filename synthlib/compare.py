@@ -49,7 +49,7 @@ def score_runs(
     Parameters
     ----------
     plan : DataFrame
-        One classifier a row: the columns ``by``, n_train, seed and run.
+        One classifier per row: the columns ``by``, n_train, seed and run.
     gold : ndarray of int, shape (N,)
         Gold labels of the test rows.
     predicted : ndarray of int, shape (M, N)
@@ -117,7 +117,7 @@ def score_on(predictions: pd.DataFrame, label_names: Sequence[str], resampling: 
 
 
 def contrast(scores: dict[str, Scores], pairs: Iterable[tuple[str, str]], *, confidence: float) -> pd.DataFrame:
-    """Return differences between sources with paired intervals, one row a pair that ``scores`` has.
+    """Return differences between sources with paired intervals, one row per pair that ``scores`` has.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def tabulate_predictions(
     task: str,
     classifier: str,
 ) -> pd.DataFrame:
-    """Return the main sources' predictions by key, one row a classifier and text.
+    """Return the main sources' predictions by key, one row per classifier and text.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     """
     folder = folder or os.environ.get("SYNTHLIB_DATA")
     if not folder:
-        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file a task>")
+        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file per task>")
     path = Path(folder) / f"{task.name}.parquet"
     if not path.is_file():
         found = sorted(p.name for p in Path(folder).glob("*.parquet"))

@@ -103,7 +103,7 @@ def measure_diversity(
     confidence: float,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return the diversity of a source at ``n_per_label`` texts a label, with intervals.
+    """Return the diversity of a source at ``n_per_label`` texts per label, with intervals.
 
     The measures are means over random subsets: ``n_per_label`` texts of each label, drawn without replacement (drawing
     with replacement would put twins in, at distance 0). The spread of the subsets becomes the interval of that mean by
@@ -121,7 +121,7 @@ def measure_diversity(
     Returns
     -------
     diversity : DataFrame
-        A row a measure: measure (remote_clique, chamfer, chamfer_within_label: the mean over labels of the Chamfer
+        A row per measure: measure (remote_clique, chamfer, chamfer_within_label: the mean over labels of the Chamfer
         distance of one label's texts), n (texts a subset), value, value_low, value_high.
 
     Raises
@@ -220,7 +220,7 @@ def count_order(diversity: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 
 
 def list_falls(diversity: pd.DataFrame) -> pd.DataFrame:
-    """Return real minus synthetic, one row a task, measure and setting: task, group, measure, setting, fall."""
+    """Return real minus synthetic, one row per task, measure and setting: task, group, measure, setting, fall."""
     wide = diversity.pivot(index=["task", "group", "measure"], columns="source", values="value")
     falls = wide.drop(columns="real").rsub(wide["real"], axis=0)
     return falls.melt(ignore_index=False, var_name="setting", value_name="fall").reset_index()

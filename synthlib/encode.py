@@ -129,7 +129,7 @@ def refuse_blank(texts: Sequence[str]) -> None:
 
 @torch.inference_mode()
 def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, progress: str | None = None) -> np.ndarray:
-    """Return one vector a text: the mean of the encoder's last layer over the text's tokens.
+    """Return one vector per text: the mean of the encoder's last layer over the text's tokens.
 
     Texts are batched by length, so little is spent on padding; matrix products run in bfloat16. A text is cut at
     :data:`MAX_LENGTH` tokens.

@@ -1,6 +1,6 @@
 """Feature tables: what is known of a text without the text (encoder vector, form, label, key), made and read here.
 
-One parquet file a set, one row a text, columns ``key, label, split, evaluation, pool`` and, by task, others; the
+One parquet file per set, one row per text, columns ``key, label, split, evaluation, pool`` and, by task, others; the
 surface measures; ``function_words`` (counts) and ``feature`` (the encoder's vector, float16). The schema's metadata
 names the encoder. data/features/ ships them for the real texts; ``source: folder`` and ``hub`` build the same tables.
 """
@@ -28,7 +28,7 @@ from synthlib.votes import annotated
 
 FOLDER = DATA / "features"
 N_VALIDATION, N_TEST = 500, 1000
-N_POOL = 50  # real texts a label that requests may show
+N_POOL = 50  # real texts per label that requests may show
 SELECTION_SEED = 20231206
 TEXT_COLUMNS = ("text", "text_raw", "head", "tail")  # of real texts; no table of features holds them
 RAW_IRONY = "tweet_irony_raw"
@@ -215,7 +215,7 @@ def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPE
     Parameters
     ----------
     pool : list of str or None
-        Keys of the few-shot pool; None draws 50 a label from the training rows, at most half of a label's.
+        Keys of the few-shot pool; None draws 50 per label from the training rows, at most half of a label's.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def select(frame: pd.DataFrame, pool: list[str] | None, *, n_train: int = SHIPPE
 
 
 def load_pools(task: Task) -> list[str]:
-    """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 a label; none for a task not there."""
+    """Return the keys of the task's few-shot pool in data/corpora/pools.json, 50 per label; of another task none."""
     pools = json.loads((DATA / "corpora" / "pools.json").read_text(encoding="utf-8"))
     return [key for label in task.label_names for key in pools.get(f"{task.name}/{label}", [])]
 

@@ -1,7 +1,7 @@
 """Fine-tuning: an encoder and a hidden layer on top, trained together on texts.
 
 The classifier is the study's (Li et al. 2023, section 4): the encoder's last-layer representation, one hidden layer,
-one output a label. Texts are tokenised once and stay on the device; batches hold texts of like length
+one output per label. Texts are tokenised once and stay on the device; batches hold texts of like length
 (:mod:`synthlib.training.tokens`); losses are read at the end of an epoch, so that the device never waits for Python.
 """
 
@@ -42,7 +42,7 @@ def fit_predict_texts(
     checkpoint: str | Path | None = None,
     watched: tuple[Sequence[str], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the test probabilities and the history of one fine-tuned classifier a run.
+    """Return the test probabilities and the history of one fine-tuned classifier per run.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def fit_predict_texts(
     -------
     probabilities : ndarray of float32, shape (M, T, K)
         In the order of ``runs`` and ``test_texts``.
-    history : DataFrame, one row a step
+    history : DataFrame, one row per step
         run, step, epoch (each from 0), loss (nats), learning_rate, seconds (since the run began). With ``watch_points``
         also watched_f1 (Macro-F1), with ``patience`` held_out_loss (nats): after the step, NaN where not asked. A run
         that stopped early has the steps it took.

@@ -180,7 +180,7 @@ def find_curve(corpus: pd.DataFrame, made: FeatureTable, task: Task, p: Generate
     Returns
     -------
     curve : DataFrame
-        One row a setting and scoring: setting, n_per_label, rows, cost_usd (of the answers that led to these texts),
+        One row per setting and scoring: setting, n_per_label, rows, cost_usd (of the answers that led to these texts),
         f1, gain and their intervals over seeds (fractions), flat (the rule says stop).
     """
     if "curve" in corpus.attrs:
@@ -199,7 +199,7 @@ def find_curve(corpus: pd.DataFrame, made: FeatureTable, task: Task, p: Generate
 
 
 def find_stops(curve: pd.DataFrame) -> dict[str, int | None]:
-    """Return by setting at how many texts a label growth is flat for the first time; None if it never is."""
+    """Return by setting at how many texts per label growth is flat for the first time; None if it never is."""
     stops = {}
     for setting, part in curve.groupby("setting", sort=False):
         flat = part.loc[part["flat"], "n_per_label"]
@@ -218,7 +218,7 @@ def say_stops(curve: pd.DataFrame, names: Mapping[str, str]) -> str:
         elif stop == part.index[-1]:
             said.append(f"{names[setting]} is flat at the last scoring ({end})")
         else:
-            said.append(f"{names[setting]} is flat at {stop} texts a label ({part[stop]:.1f} points; {end})")
+            said.append(f"{names[setting]} is flat at {stop} texts per label ({part[stop]:.1f} points; {end})")
     return "; ".join(said)
 
 
@@ -227,7 +227,7 @@ def say_rule(p: Generate) -> str:
     s = Scoring(**p.scoring)
     return (
         f"Growth is flat once the upper end of the {100 * p.confidence:g}% interval (over {s.n_seeds} seeds) of the "
-        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts a label, is below "
+        f"gain over the last {s.patience} scorings, {s.patience * s.every} texts per label, is below "
         f"{100 * s.min_gain:g} in points of Macro-F1."
     )
 
@@ -242,7 +242,7 @@ def describe_curve(curve: pd.DataFrame, task: Task, p: Generate) -> str:
     )
     if curve["cost_usd"].eq(0).all():  # replayed
         shown = shown.drop(columns="cost")
-    names = {"n_per_label": "texts a label", "f1": "Macro-F1 (points)", "gain": f"gain over {p.scoring['patience']}"}
+    names = {"n_per_label": "texts per label", "f1": "Macro-F1 (points)", "gain": f"gain over {p.scoring['patience']}"}
     return f"{say_rule(p)} {say_validation(task, p)}\n\n{table(shown.rename(columns=names))}"
 
 

@@ -50,7 +50,7 @@ def macro_f1(gold: np.ndarray, predicted: np.ndarray, *, n_labels: int) -> np.nd
     Returns
     -------
     f1 : float64, shape (...)
-        One value a model; a scalar for one.
+        One value per model; a scalar for one.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def macro_f1(gold: np.ndarray, predicted: np.ndarray, *, n_labels: int) -> np.nd
 
 
 def accuracy(gold: np.ndarray, predicted: np.ndarray, *, n_labels: int) -> np.ndarray:
-    """Return the share of rows predicted right, one value a model. For parameters see :func:`count_confusions`."""
+    """Return the share of rows predicted right, one value per model. For parameters see :func:`count_confusions`."""
     return _accuracy_of(count_confusions(gold, predicted, n_labels=n_labels))
 
 

@@ -114,12 +114,12 @@ def run(
     yes: bool,
     say: Callable[[str], None],
 ) -> int:
-    """Estimate, ask for leave, generate and write, a folder a task; return the exit status (:data:`EXIT_CODES`).
+    """Estimate, ask for leave, generate and write, a folder per task; return the exit status (:data:`EXIT_CODES`).
 
     Parameters
     ----------
     output : Path or None
-        Holds a folder a task; None is results/generated/<profile>.
+        Holds a folder per task; None is results/generated/<profile>.
     yes : bool
         Ask no question.
     say : callable

@@ -1,6 +1,6 @@
 """The chat messages that ask for a text, and what is drawn for each request. Pure functions: no model is asked here.
 
-zero-shot: the context, then a generation prompt a text, and a diversity prompt after every ``wording.batch`` texts.
+zero-shot: the context, then a generation prompt per text, and a diversity prompt after every ``wording.batch`` texts.
 few-shot: the same, but a few real texts of the label and the imitation constraint stand before each generation prompt.
 attributed: the same as zero-shot, but each request carries drawn attributes and perhaps three drawn words.
 hierarchical: attributed in two calls: the first asks for an outline, the second gives it back and asks for the text.

@@ -23,7 +23,7 @@ def keep_attentive(votes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Parameters
     ----------
     votes : DataFrame
-        worker, check_passed (bool) and further columns; one row a judgement.
+        worker, check_passed (bool) and further columns; one row per judgement.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def count_wins(votes: pd.DataFrame, tasks: list[str]) -> np.ndarray:
     Parameters
     ----------
     votes : DataFrame
-        worker, left, right, more_objective (one of the two); one row a judgement.
+        worker, left, right, more_objective (one of the two); one row per judgement.
     tasks : list of str
         Every task named in the votes, in the order of the result.
 

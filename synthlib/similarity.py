@@ -107,12 +107,12 @@ def compare_sources(
         Real texts of the test split. As many a label as there are of the scarcest stand in for the real source where it
         would be compared with itself.
     n_per_label : int
-        Texts a label of each source that test texts are compared with.
+        Texts per label of each source that test texts are compared with.
 
     Returns
     -------
     similarity : DataFrame
-        A row a source and comparison: source, reference, value, value_low, value_high. ``training``: source to real
+        A row per source and comparison: source, reference, value, value_low, value_high. ``training``: source to real
         training texts; ``outside_pool``: to those not in the few-shot pool; ``coverage``: real test texts to a source.
 
     Raises

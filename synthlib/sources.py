@@ -37,18 +37,18 @@ def plan_runs(
     sources : iterable of str
         Training sources of the main comparison.
     curve_sizes : iterable of int
-        Rows a label of the learning curves (real and each setting of the corpus).
+        Rows per label of the learning curves (real and each setting of the corpus).
     mixing_sizes : iterable of int
-        Real rows a label that are added to zero-shot and attributed texts, and that are used alone; not used where the
-        corpus has neither.
+        Real rows per label that are added to zero-shot and attributed texts, and that are used alone; not used where
+        the corpus has neither.
 
     Returns
     -------
-    plan : DataFrame, one row a classifier
+    plan : DataFrame, one row per classifier
         experiment (main, learning, mixing), source, n_per_label (main: NaN), n_real, n_synthetic, n_train, seed, and
         ``run``: which of ``runs`` it is.
     runs : list of Run
-        Each once, though the plan may name it twice (25 real texts a label are on the learning and the mixing curve).
+        Each once, though the plan may name it twice (25 real texts per label are on the learning and the mixing curve).
 
     Raises
     ------
@@ -105,7 +105,7 @@ class _Draws:
         return np.sort(np.concatenate([rows[:n_per_label] for rows in self.order[name]]))
 
     def mix(self, n_per_label: int) -> np.ndarray:
-        """Return so many real rows a label, and all texts of the mixed settings."""
+        """Return so many real rows per label, and all texts of the mixed settings."""
         mixed = [self.synthetic[setting] for setting in MIXED if setting in self.synthetic]
         return np.concatenate([self.take("real", n_per_label), *mixed])
 

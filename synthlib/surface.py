@@ -53,7 +53,7 @@ def count_function_words(texts: Sequence[str]) -> np.ndarray:
 
 
 def measure_surface(texts: Sequence[str]) -> pd.DataFrame:
-    """Return form measures, one row a text.
+    """Return form measures, one row per text.
 
     Returns
     -------

@@ -143,7 +143,7 @@ def format_original(table: pd.DataFrame) -> pd.DataFrame:
 def relate_gaps(
     differences: pd.DataFrame, *, n_permutations: int, n_resamples: int, confidence: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return how each difference goes with the subjectivity of the task, one row a pair of sources.
+    """Return how each difference goes with the subjectivity of the task, one row per pair of sources.
 
     Parameters
     ----------

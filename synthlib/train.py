@@ -1,7 +1,7 @@
 """Training classifiers: a hidden layer on frozen features, many classifiers at once.
 
 The classifier is the study's (Li et al. 2023, section 4): the encoder's last-layer representation, one hidden layer,
-one output a label. All seeds and sources of a task are slices of the same batched matrix products.
+one output per label. All seeds and sources of a task are slices of the same batched matrix products.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def fit_predict(
     hyperparameters: Hyperparameters,
     progress: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the test probabilities and the loss history of one classifier a run.
+    """Return the test probabilities and the loss history of one classifier per run.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Vectors of texts: those of the released synthetic texts are shipped, all others are made by the encoder.
 
-data/vectors/ holds one parquet file a set of released texts: ``key`` (:func:`synthlib.hub.make_key` of a text) and
+data/vectors/ holds one parquet file per set of released texts: ``key`` (:func:`synthlib.hub.make_key` of a text) and
 ``feature`` (its vector, float16); the schema's metadata says what made them, as in :mod:`synthlib.features`.
 """
 

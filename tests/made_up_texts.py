@@ -12,7 +12,7 @@ WORDS = """night rain friend coffee train school match song party weather work p
 
 
 def write_texts(folder: Path, name: str, *, n_train: int, n_test: int) -> None:
-    """Write ``<folder>/<name>.parquet``: so many texts a label and split, each of a few words and its label."""
+    """Write ``<folder>/<name>.parquet``: so many texts per label and split, each of a few words and its label."""
     rng, rows = np.random.default_rng(0), []
     for label in load_task(name).label_names:
         for split, n in (("train", n_train), ("validation", n_test), ("test", n_test)):

@@ -11,7 +11,7 @@ from synthlib import agreement, data
 
 
 def random_votes(rng, *, n_texts=60, n_labels=3, most=5):
-    """Counts of up to ``most`` votes a text around a preferred label; some texts have one vote."""
+    """Counts of up to ``most`` votes per text around a preferred label; some texts have one vote."""
     counts = np.zeros((n_texts, n_labels), dtype=int)
     for row in counts:
         preferred = rng.integers(n_labels)

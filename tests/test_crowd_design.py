@@ -26,7 +26,7 @@ def test_the_original_design_gives_every_pair_twelve_votes_and_every_side_half()
     assert (rows[rows["kind"] == "check"].groupby("slot").size() == 1).all() and rows["slot"].nunique() == 54
     assert rows.loc[rows["kind"] == "check", "position"].min() > 1
     balance = design.measure_balance(rows).set_index("measure")
-    assert balance.loc["votes a task", ["least", "most"]].tolist() == [108, 108]
+    assert balance.loc["votes per task", ["least", "most"]].tolist() == [108, 108]
 
 
 @pytest.mark.parametrize(("n_items", "per_worker"), [(45, 10), (7, 7), (10, 3), (1, 1), (11, 8)])

@@ -259,7 +259,7 @@ def test_bad_labels_are_refused(hyperparameters):
         run(hyperparameters, n_labels=3)
     with pytest.raises(ValueError, match=r"label\(s\) \[7\] are not of 0\.\.1"):
         run(hyperparameters, labels=np.where(np.arange(96) == 5, 7, LABELS))
-    with pytest.raises(ValueError, match="soft labels must be 2 probabilities a text; row 4"):
+    with pytest.raises(ValueError, match="soft labels must be 2 probabilities per text; row 4"):
         run(hyperparameters, labels=np.where(np.arange(96)[:, None] == 4, 0.7, np.eye(2)[LABELS]))
 
 

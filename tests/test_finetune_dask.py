@@ -1,4 +1,4 @@
-"""Fine-tunings on a dask cluster, one at a time a worker, as the runner sends train jobs to several graphics cards."""
+"""Fine-tunings on a dask cluster, one at a time per worker, as the runner sends train jobs to several cards."""
 
 import os
 import time

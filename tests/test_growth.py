@@ -82,7 +82,7 @@ def test_a_flat_setting_is_asked_for_no_more_and_nothing_is_paid_twice(live, cap
     with serve_llm() as (url, witness):
         p = asked(url, live, ("zero_shot", "attributed"), min_gain=0.9)  # no gain is as high: flat at once
         corpus, counted = generate.make_corpus(TASK, p, wording=load_wording())
-        assert len(witness.requests) == witness.paid.total() == 24 == len(corpus), "two rounds of 3 a label"
+        assert len(witness.requests) == witness.paid.total() == 24 == len(corpus), "two rounds of 3 per label"
         again, recounted = generate.make_corpus(TASK, p, wording=load_wording())
         assert len(witness.requests) == 24 and again.equals(corpus)
         whole, _ = generate.make_corpus(TASK, asked(url, live, ("zero_shot",), stop=False), wording=load_wording())
@@ -134,7 +134,7 @@ def test_the_curve_is_drawn_against_cost_only_where_it_cost_money(project_style)
     for cost in (0.0, float("nan")):
         assert len(plot_scoring(curve.assign(cost_usd=cost), confidence=0.95).axes) == 1
     said = growth.say_stops(curve, {"few_shot": "few-shot"})
-    assert said == "few-shot is flat at 50 texts a label (50.0 points; 50.0 points at 75)"
+    assert said == "few-shot is flat at 50 texts per label (50.0 points; 50.0 points at 75)"
 
 
 def test_texts_that_teach_score_higher_than_noise():

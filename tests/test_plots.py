@@ -75,7 +75,7 @@ def test_saved_csv_holds_the_frame(tmp_path):
 def test_points_lie_where_the_frame_says():
     frame = make_points(measure="remote_clique")
     axes = diversity.diversity_by_task(frame).axes
-    assert len(axes) == 2  # a row a group, a column a measure that is there
+    assert len(axes) == 2  # a row a group, a column per measure that is there
     real = axes[0].containers[0]
     assert real.lines[0].get_xdata().tolist() == [0.5] and real.get_label() == "real"
     assert real.lines[2][0].get_segments()[0][:, 0].tolist() == pytest.approx([0.4, 0.7])

@@ -71,7 +71,7 @@ def test_no_more_calls_are_in_flight_than_allowed():
 @pytest.mark.parametrize(("requests", "tokens"), [(3000, None), (None, 30_000), (6000, 30_000)])
 def test_limits_per_minute_space_the_calls(requests, tokens):
     gate = Gate(64, requests_per_minute=requests, tokens_per_minute=tokens)
-    times, _ = run(gate, 75, n_tokens=10)  # 50 calls a second, a second's worth at once
+    times, _ = run(gate, 75, n_tokens=10)  # 50 calls per second, a second's worth at once
     assert 0.4 < times[-1] - times[0] < 4
 
 

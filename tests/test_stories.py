@@ -171,7 +171,7 @@ def test_costs_follow_from_list_prices_and_unknown_prices_stay_unknown():
     tokens = pd.DataFrame({"recipe": ["direct"], "prompt_tokens": [2_000_000], "answer_tokens": [1_000_000]})
     models = ["gpt-3.5-turbo", "nobody's"]
     costs = story_costs.price_corpora(tokens, models, corpus_tokens=10_000_000)
-    assert costs.iloc[0, 1:].tolist() == pytest.approx([1.0, 1.5, 2.5, 15.0, 10.0])  # USD 0.50 and 1.50 a million
+    assert costs.iloc[0, 1:].tolist() == pytest.approx([1.0, 1.5, 2.5, 15.0, 10.0])  # USD 0.50 and 1.50 per million
     assert costs.iloc[1, 1:].isna().all()
     options = {"text_characters": 400, "instruction_tokens": 100, "label_tokens": 10, "machine_usd_per_hour": 0.36}
     rates = {"texts_per_second": 100.0, "training_usd": [2.5, np.nan]}

@@ -32,7 +32,7 @@ def estimate_costs(conversations: Sequence[Conversation], brief: Brief, *, price
     Returns
     -------
     costs : DataFrame
-        A row a setting: task, setting, calls, prompt_tokens, answer_tokens (:func:`estimate_calls`), prompt_usd,
+        A row per setting: task, setting, calls, prompt_tokens, answer_tokens (:func:`estimate_calls`), prompt_usd,
         answer_usd, cost_usd (NaN: unknown).
     """
     rows: dict[str, np.ndarray] = {}

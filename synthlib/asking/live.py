@@ -38,7 +38,7 @@ def ask(
     llm : Llm or Local
         Which model is asked, and how.
     n_in_all : int, optional
-        Texts a label that further calls will bring it to, of which a tenth may be missing (default: n_per_label).
+        Texts per label that further calls will bring it to, of which a tenth may be missing (default: n_per_label).
 
     Returns
     -------

@@ -52,7 +52,7 @@ class LocalAsker(AskingInBulk):
             chosen = order[first : first + self.settings.batch_size]
             n_tokens += await self._answer_together([gathered[i] for i in chosen], [prompts[i] for i in chosen])
             speed = n_tokens / (time.monotonic() - started)
-            self._say(f"{first + len(chosen)} of {len(order)} written, {speed:,.0f} tokens a second")
+            self._say(f"{first + len(chosen)} of {len(order)} written, {speed:,.0f} tokens per second")
 
     async def _answer_together(
         self, asked: Sequence[tuple[Question, asyncio.Future[Answer]]], prompts: list[list[int]]

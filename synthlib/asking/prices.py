@@ -19,7 +19,7 @@ MOST_TOKENS_PER_MESSAGE = 16
 
 @dataclass(frozen=True)
 class Price:
-    """USD for a million tokens of prompt and of answer, and the day it was noted.
+    """USD per million tokens of prompt and of answer, and the day it was noted.
 
     ``batch_share`` is the part of it that is paid in a batch; None: unknown.
     """

@@ -57,7 +57,7 @@ def summarise(
     Parameters
     ----------
     texts : DataFrame
-        One row a text: setting, label, and the measures. A missing value leaves the text out; a group without any
+        One row per text: setting, label, and the measures. A missing value leaves the text out; a group without any
         value has no row.
     measures : sequence of str
         Columns of ``texts``: truth values become shares with Wilson's interval, numbers means with Student's.
@@ -180,7 +180,7 @@ def audit_variety(corpus: pd.DataFrame, *, n_draws: int, confidence: float, rng:
 
 
 def tabulate(audit: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """Return measures over all labels as a table to read: a row a setting, cells such as ``4.1 (3.0 to 5.7)``.
+    """Return measures over all labels as a table to read: a row per setting, cells such as ``4.1 (3.0 to 5.7)``.
 
     Heads are :data:`TITLES`; where one ends on ``(%)``, values are times 100. A missing value is a dash.
     """

@@ -88,7 +88,7 @@ def render_card(corpus: Corpus, *, file: str) -> str:
     front = render_front_matter(corpus, file)
     sections = {
         "": _say_what(corpus),
-        "Files and columns": f"`{file}`, one row a text: {_COLUMNS}",
+        "Files and columns": f"`{file}`, one row per text: {_COLUMNS}",
         "How made": _say_how(corpus),
         "Cost": _say_cost(corpus),
         "Broken answers": _say_broken(corpus),

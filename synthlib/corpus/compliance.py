@@ -231,7 +231,7 @@ def check_attributes(corpus: pd.DataFrame, task: Task) -> pd.DataFrame:
     Returns
     -------
     checked : DataFrame
-        One row a text and drawn attribute: key, setting, label, attribute, drawn (its value), attribute_checkable
+        One row per text and drawn attribute: key, setting, label, attribute, drawn (its value), attribute_checkable
         (there is a rule), attribute_kept (by the rule; missing where there is none). Empty where none was drawn.
     """
     rows, rules = [], find_rules(task)

@@ -54,7 +54,7 @@ def check_labels(
 
 
 def pivot(audited: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the asked label is confirmed (percent, with interval): a row a label, a column a setting."""
+    """Return how often the asked label is confirmed (percent, with interval): a row per label, a column per setting."""
     rows = audited[audited["measure"] == "label_agreed"]
     values = [f"{100 * r.value:.0f} ({100 * r.value_low:.0f} to {100 * r.value_high:.0f})" for r in rows.itertuples()]
     wide = rows.assign(cell=values).pivot(index="label", columns="setting", values="cell").fillna("–")

@@ -59,7 +59,7 @@ def score_function_words(
 ) -> pd.DataFrame:
     """Return Macro-F1 of logistic regressions that see only function words, within a source and from it to real text.
 
-    Counts are scaled to length 1 a text, so that the length of a text tells next to nothing. Within a source: repeated
+    Counts are scaled to unit length, so that the length of a text tells next to nothing. Within a source: repeated
     five-fold cross-validation. To real: trained on all rows of the source, tested on all real ones.
 
     Parameters

@@ -52,9 +52,9 @@ def _add_design(steps: argparse._SubParsersAction) -> None:
     design.add_argument(
         "--source", choices=["features", "folder", "hub"], default="features", help="of the texts shown"
     )
-    design.add_argument("--per-worker", type=int, help="items a worker; 10 pairs or 20 texts unless said")
-    design.add_argument("--per-label", type=int, default=50, help="instances: texts a label")
-    design.add_argument("--min-votes", type=int, default=3, help="fewest votes an item")
+    design.add_argument("--per-worker", type=int, help="items per worker; 10 pairs or 20 texts unless said")
+    design.add_argument("--per-label", type=int, default=50, help="instances: texts per label")
+    design.add_argument("--min-votes", type=int, default=3, help="fewest votes per item")
     design.add_argument("--workers", type=int, help="slots; the fewest that give these votes unless said")
     design.add_argument("--checks", type=int, help="attention checks; 1 for pairs, 2 for instances unless said")
     design.add_argument("--seed", type=int, default=1)
@@ -64,7 +64,7 @@ def _add_power(steps: argparse._SubParsersAction) -> None:
     power = steps.add_parser("power", help="how many workers for an interval this wide, by simulation")
     power.add_argument("kind", choices=["pairs", "instances"])
     power.add_argument("--workers", type=int, nargs="+", required=True, help="numbers of workers to try")
-    power.add_argument("--per-worker", type=int, help="items a worker; 10 pairs or 20 texts unless said")
+    power.add_argument("--per-worker", type=int, help="items per worker; 10 pairs or 20 texts unless said")
     power.add_argument("--items", type=int, required=True, help="pairs: number of tasks; instances: number of texts")
     power.add_argument("--labels", type=int, default=2, help="instances: number of labels")
     power.add_argument("--spread", type=float, default=1.0, help="pairs: standard deviation of true scores (log-odds)")
@@ -144,7 +144,7 @@ def _measure_power(options: argparse.Namespace) -> str:
         chances = {"agreement_mean": options.agreement, "agreement_spread": options.agreement_spread}
         widths = power.simulate_instances(options.items, n_labels=options.labels, **chances, **shared)
         assumed = f"mean agreement {options.agreement}, spread {options.agreement_spread}, {options.labels} labels"
-    assumed += f", {options.spammers:.0%} spammers, {shared['per_worker']} items a worker"
+    assumed += f", {options.spammers:.0%} spammers, {shared['per_worker']} items per worker"
     return f"assumed: {assumed}; {options.simulations} simulations\n{widths.round(3).to_string(index=False)}"
 
 

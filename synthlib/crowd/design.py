@@ -97,7 +97,7 @@ def design_pairs(
     source : str
         Where the examples on the cards come from: features (released synthetic texts, said so), folder or hub.
     per_worker : int
-        Pairs a worker, without the checks.
+        Pairs per worker, without the checks.
     min_votes : int
         Fewest votes of a pair when all slots are taken.
 
@@ -148,9 +148,9 @@ def design_instances(
     source : str
         Where the texts come from: features (released synthetic texts, said so), folder or hub.
     n_per_label : int
-        Texts a label, drawn from the test split.
+        Texts per label, drawn from the test split.
     per_worker : int
-        Texts a worker, without the checks.
+        Texts per worker, without the checks.
     min_votes : int
         Fewest votes of a text when all slots are taken.
 
@@ -164,7 +164,7 @@ def design_instances(
     _check_numbers(len(texts), n_workers=n_workers, per_worker=per_worker, min_votes=min_votes, what="text")
     choices = make_choices(about)
     if not 1 <= n_checks <= per_worker:
-        raise ValueError(f"n_checks is {n_checks}; an instance study has 1 to {per_worker}, its texts a worker")
+        raise ValueError(f"n_checks is {n_checks}; an instance study has 1 to {per_worker}, its texts per worker")
     told = [choices[i % len(choices)] for i in rng.permutation(max(n_checks, len(choices)))[:n_checks]]
     ids = _draw_ids(len(texts) + n_checks, rng)
     asked = [*texts["text"], *(make_check_text(choice) for choice in told)]
@@ -192,17 +192,17 @@ def tabulate_assignments(study: Study, key: Key) -> pd.DataFrame:
 def measure_balance(assignments: pd.DataFrame) -> pd.DataFrame:
     """Return how even a design is: measure, least, mean and most.
 
-    The measures are votes an item, items and checks a worker, and for pairs also votes a task, and how often the more
-    frequent side of an item leads over the other.
+    The measures are votes per item, items and checks per worker, and for pairs also votes per task, and by how much
+    the more frequent side of an item leads.
     """
     asked = assignments[assignments["kind"] == "item"]
-    counts = {"votes an item": asked.groupby("item").size(), "items a worker": asked.groupby("slot").size()}
+    counts = {"votes per item": asked.groupby("item").size(), "items per worker": asked.groupby("slot").size()}
     is_check = assignments["kind"] == "check"
-    counts["checks a worker"] = is_check.groupby(assignments["slot"]).sum()
+    counts["checks per worker"] = is_check.groupby(assignments["slot"]).sum()
     if (asked["left"] != "").any():
-        counts["votes a task"] = pd.concat([asked["left"], asked["right"]]).value_counts()
+        counts["votes per task"] = pd.concat([asked["left"], asked["right"]]).value_counts()
         sign = asked["swapped"].map({True: 1, False: -1})
-        counts["lead of one side, an item"] = sign.groupby(asked["item"]).sum().abs()
+        counts["imbalance of sides per item"] = sign.groupby(asked["item"]).sum().abs()
     rows = [(name, int(n.min()), float(n.mean()), int(n.max())) for name, n in counts.items()]
     return pd.DataFrame(rows, columns=["measure", "least", "mean", "most"])
 

@@ -42,7 +42,7 @@ class Rule:
 
 
 def flag_workers(votes: pd.DataFrame, rule: Rule, *, per_worker: int) -> pd.DataFrame:
-    """Return one row a worker: worker, instrument, n_votes, n_checks, n_right, seconds (median) and a column a flag.
+    """Return one row per worker: worker, instrument, n_votes, n_checks, n_right, seconds (median) and a column a flag.
 
     Parameters
     ----------

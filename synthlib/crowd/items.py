@@ -53,7 +53,7 @@ def load_task_texts(task: Task, source: str) -> pd.DataFrame:
 
 
 def make_card(task: Task, texts: pd.DataFrame, *, source: str, rng: np.random.Generator) -> Card:
-    """Return what a worker sees of a task: question, labels and one drawn example a label.
+    """Return what a worker sees of a task: question, labels and one drawn example per label.
 
     Examples are not from the test split where the texts have another one.
 
@@ -98,7 +98,7 @@ def shorten(text: str, most_words: int) -> str:
 
 
 def pick_texts(task: Task, texts: pd.DataFrame, *, n_per_label: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return so many drawn test texts a label: key, text, label.
+    """Return so many drawn test texts per label: key, text, label.
 
     Rows marked for the instance study (``evaluation``) come first, so that votes meet the released predictions.
 

@@ -37,7 +37,7 @@ def simulate_pairs(
     scores : ndarray, shape (T,)
         The true ones: natural log-odds.
     per_worker : int
-        Pairs a worker, T * (T - 1) / 2 at most.
+        Pairs per worker, T * (T - 1) / 2 at most.
     noise : float
         Differences of scores are divided by it; 1 is the Bradley-Terry model.
     spammer_share : float
@@ -93,7 +93,7 @@ def simulate_instances(
     agreement_mean, agreement_spread : float
         Of that chance over texts.
     per_worker : int
-        Texts a worker, ``n_texts`` at most.
+        Texts per worker, ``n_texts`` at most.
 
     Returns
     -------

@@ -76,7 +76,7 @@ def draw_map(own: np.ndarray, *, share: float) -> pd.DataFrame:
 
     Returns
     -------
-    cartography : DataFrame, one row a text
+    cartography : DataFrame, one row per text
         confidence (mean over stages), variability (standard deviation over stages), correctness (share of stages with
         more than half of the probability on the own label), region (hard, ambiguous or easy).
 

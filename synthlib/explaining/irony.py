@@ -38,7 +38,7 @@ def plan_tags(
 
     Returns
     -------
-    plan : DataFrame, one row a classifier
+    plan : DataFrame, one row per classifier
         source (``real`` or a setting), share (0 for ``real``), seed (0 to S - 1), n_train.
     runs : list of Run
         In the same order; rows from N on are tagged copies.

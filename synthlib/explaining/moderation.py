@@ -118,7 +118,7 @@ def say_what_follows(slopes: pd.DataFrame, names: Mapping[str, str], *, confiden
 
 
 def fit_slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return least-squares slopes with one intercept a setting.
+    """Return least-squares slopes with one intercept per setting.
 
     Parameters
     ----------

@@ -157,7 +157,7 @@ def measure_label_noise(
 def read_measured(
     audit: pd.DataFrame, similarity: pd.DataFrame, diversity: pd.DataFrame, settings: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the moderators that earlier stages have measured on one task, one row a setting.
+    """Return the moderators that earlier stages have measured on one task, one row per setting.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def read_measured(
 
 
 def collect_gaps(metrics: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
-    """Return the gap between real and synthetic training text, one row a setting, in points of Macro-F1.
+    """Return the gap between real and synthetic training text, one row per setting, in points of Macro-F1.
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ def plan_repairs(
 
     Returns
     -------
-    plan : DataFrame, one row a classifier
+    plan : DataFrame, one row per classifier
         setting, repair, seed (0 to S - 1), n_train (distinct texts), changed (share of the texts dropped or relabelled;
         for reweighted: one minus the effective share (sum w)^2 / (n sum w^2)).
     runs : list of Run

@@ -95,7 +95,7 @@ def _draw_map(texts: Texts, setting: str, own: np.ndarray, judged: np.ndarray, s
 
 
 def measure_moderators(texts: Texts, trained: Trained, settings: Sequence[str]) -> pd.DataFrame:
-    """Return the moderators that are measured here, one row a setting (:mod:`synthlib.explaining.moderators`)."""
+    """Return the moderators that are measured here, one row per setting (:mod:`synthlib.explaining.moderators`)."""
     rows = []
     gold, predicted_test = texts.gold, trained.test["real"].argmax(-1)
     for setting in settings:

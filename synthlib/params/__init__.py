@@ -1,4 +1,4 @@
-"""Parameters of the notebooks: one pydantic model a notebook, and the stages of the study.
+"""Parameters of the notebooks: one pydantic model per notebook, and the stages of the study.
 
 A value travels: ``params/<profile>.yaml`` -> :mod:`synthlib.runner.profiles` (checked before anything runs) -> the
 runner injects it into the notebook -> the notebook's set-up cell builds its model with ``Model.from_cell(globals())``.

@@ -18,7 +18,7 @@ from synthlib.tasks import find_file
 
 Source = Literal["features", "folder", "hub"]
 Backend = Literal["released", "openai", "local"]
-SHIPPED_ROWS = 2000  # real training rows a task in data/features
+SHIPPED_ROWS = 2000  # real training rows per task in data/features
 
 
 def _known_task(name: str) -> str:

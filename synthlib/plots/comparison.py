@@ -61,7 +61,7 @@ def plot_table_1(table: pd.DataFrame) -> Figure:
 
 
 def plot_gaps(gaps: pd.DataFrame) -> Figure:
-    """Plot differences between sources by task with intervals, one panel a pair of sources.
+    """Plot differences between sources by task with intervals, one panel per pair of sources.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
 
 
 def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> Figure:
-    """Plot differences between sources by task with intervals, frozen beside fine-tuned; one panel a pair of sources.
+    """Plot differences between sources by task with intervals, frozen beside fine-tuned; one panel per pair of sources.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _AXES = {
 
 
 def interval_widths(widths: pd.DataFrame) -> Figure:
-    """Return what each number of workers buys, a panel a measure, with Monte Carlo intervals.
+    """Return what each number of workers buys, a panel per measure, with Monte Carlo intervals.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def interval_widths(widths: pd.DataFrame) -> Figure:
         rows = widths[widths["measure"] == measure].dropna(subset="value")
         spread = [rows["value"] - rows["value_low"], rows["value_high"] - rows["value"]]
         ax.errorbar(rows["n_workers"], rows["value"], yerr=spread, color="#0072b2", marker="o", capsize=2, lw=1.2)
-        ax.set(xscale="log", xlabel="workers (below: votes an item)", ylabel=_AXES[measure])
+        ax.set(xscale="log", xlabel="workers (below: votes per item)", ylabel=_AXES[measure])
         named = [f"{row.n_workers}\n{row.votes_per_item:.3g}" for row in rows.itertuples()]
         ax.set_xticks(rows["n_workers"], named)
         ax.xaxis.set_minor_locator(NullLocator())

@@ -23,7 +23,7 @@ REFERENCE_NAMES = {
 
 
 def diversity_by_task(frame: pd.DataFrame) -> Figure:
-    """Return points with intervals: a column a measure, a block of rows a group of tasks, a colour a source.
+    """Return points with intervals: a column per measure, a block of rows per group of tasks, a colour per source.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def diversity_by_task(frame: pd.DataFrame) -> Figure:
 
 
 def similarity_by_task(frame: pd.DataFrame, *, n_nearest: int) -> Figure:
-    """Return mean cosine to the nearest texts with intervals: a column a comparison, a colour a source.
+    """Return mean cosine to the nearest texts with intervals: a column per comparison, a colour per source.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def similarity_by_task(frame: pd.DataFrame, *, n_nearest: int) -> Figure:
 
 
 def map_of_texts(frame: pd.DataFrame, *, shares: tuple[float, float]) -> Figure:
-    """Return a panel a source: its texts in colour, by label, before the real texts in grey.
+    """Return a panel per source: its texts in colour, by label, before the real texts in grey.
 
     Parameters
     ----------
     frame : DataFrame
-        source, label, x, y: a row a text.
+        source, label, x, y: a row per text.
     shares : pair of float
         Shares of the variance that x and y hold.
     """

@@ -51,7 +51,7 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
 
 
 def slopes_table(slopes: pd.DataFrame) -> Figure:
-    """Return how accuracy goes with gamma, a block of rows a set of texts.
+    """Return how accuracy goes with gamma, a block of rows per set of texts.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def slopes_table(slopes: pd.DataFrame) -> Figure:
 
 
 def gamma_curves(curves: pd.DataFrame) -> Figure:
-    """Return accuracy against the threshold gamma, a panel a task, a line with an interval band a training source.
+    """Return accuracy against the threshold gamma, a panel per task, a line with an interval band a training source.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def human_agreement(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
 
 
 def uncertainty(found: pd.DataFrame) -> Figure:
-    """Return the AUC of finding disputed texts by uncertainty, a row a set of texts, a point a training source.
+    """Return the AUC of finding disputed texts by uncertainty, a row per set of texts, a point per training source.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def uncertainty(found: pd.DataFrame) -> Figure:
 
 
 def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
-    """Return slopes of balanced accuracy over gamma and AUC of uncertainty, frozen beside fine-tuned, a panel a source.
+    """Return slopes of balanced accuracy and AUC of uncertainty, frozen beside fine-tuned; a panel per source.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
 
 
 def soft_labels(distances: pd.DataFrame) -> Figure:
-    """Return the Manhattan distance of classifiers' probabilities to people's votes, a panel a set of texts.
+    """Return the Manhattan distance of classifiers' probabilities to people's votes, a panel per set of texts.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def place(sets: pd.DataFrame, *, own_voters: str) -> Figure:
 def expectation(
     gaps: pd.DataFrame, lines: pd.DataFrame, mine: pd.DataFrame, *, judges: str, titles: dict[tuple[str, str], str]
 ) -> Figure:
-    """Return the gap against subjectivity, a panel a pair of sources, with the interval for one more task.
+    """Return the gap against subjectivity, a panel per pair of sources, with the interval for one more task.
 
     Parameters
     ----------

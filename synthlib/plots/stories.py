@@ -18,7 +18,7 @@ _MARKERS = {"zero_shot": "s", "few_shot": "^", "attributed": "D"}
 
 
 def plot_diversity(averaged: pd.DataFrame) -> Figure:
-    """Plot diversity at equal numbers, a panel a measure: recipes on top, tasks by setting below, with intervals.
+    """Plot diversity at equal numbers, a panel per measure: recipes on top, tasks by setting below, with intervals.
 
     Parameters
     ----------

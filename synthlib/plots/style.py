@@ -15,7 +15,7 @@ COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # inches
 
 
 class _Sources(dict[str, str]):
-    """A value a source; one that joins others by ``+`` and is not listed gets its value from theirs."""
+    """A value per source; one that joins others by ``+`` and is not listed gets its value from theirs."""
 
     def __init__(self, values: dict[str, str], join: Callable[[list[str]], str]) -> None:
         super().__init__(values)

@@ -58,6 +58,6 @@ def plot_lengths(lengths: pd.DataFrame) -> Figure:
     ax.set_xticks([5, 10, 20, 50, 100, 200, 500], ["5", "10", "20", "50", "100", "200", "500"])
     ax.minorticks_off()
     ax.set_yticks(range(len(tasks)), tasks)
-    ax.set_xlabel("words a text (median, middle 80%)")
+    ax.set_xlabel("words per text (median, middle 80%)")
     fig.legend(loc="outside upper center", ncols=1)
     return fig

@@ -14,12 +14,12 @@ _STYLES |= {"hierarchical": (0, (5, 1)), "grounded": (0, (1, 1)), "verbalized": 
 
 
 def plot_lengths(lengths: pd.DataFrame, *, tolerance: float) -> Figure:
-    """Plot written against requested words, a panel a setting that asked for lengths, and all lengths as shares.
+    """Plot written against requested words, a panel per setting that asked for lengths, and all lengths as shares.
 
     Parameters
     ----------
     lengths : DataFrame
-        setting (or ``real``), requested_words (missing where none was asked for), written_words: one row a text.
+        setting (or ``real``), requested_words (missing where none was asked for), written_words: one row per text.
     tolerance : float
         Half width of the band around the requested length, as a fraction of it.
     """
@@ -59,7 +59,7 @@ def plot_nearest_example(nearness: pd.DataFrame, *, threshold: float) -> Figure:
     Parameters
     ----------
     nearness : DataFrame
-        setting, example_cosine and other_cosine, one row a text.
+        setting, example_cosine and other_cosine, one row per text.
     threshold : float
         Cosine at which a text counts as a copy.
     """

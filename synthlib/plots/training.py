@@ -69,7 +69,7 @@ def plot_kinds(scores: pd.DataFrame) -> Figure:
 
 
 def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
-    """Plot one confusion matrix a source, as percent of each gold label.
+    """Plot one confusion matrix per source, as percent of each gold label.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
 
 
 def plot_convergence(convergence: pd.DataFrame, *, watched: str | None) -> Figure:
-    """Plot how training converges, one line a source; the band spans the seeds.
+    """Plot how training converges, one line per source; the band spans the seeds.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def plot_convergence(convergence: pd.DataFrame, *, watched: str | None) -> Figur
 
 
 def plot_learning_curves(curves: pd.DataFrame) -> Figure:
-    """Plot Macro-F1 against training texts a label, one line a source, with intervals."""
+    """Plot Macro-F1 against training texts per label, one line per source, with intervals."""
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.7))
     for source, rows in curves.groupby("source", sort=False):
         _draw_curve(ax, rows, "n_per_label", SOURCE_PALETTE[source], _MARKERS[source], SOURCE_NAMES[source])
@@ -136,14 +136,14 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     ticks = sorted(curves["n_per_label"].unique())
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.set_xlabel("training texts a label")
+    ax.set_xlabel("training texts per label")
     ax.set_ylabel("Macro-F1 (points), band: 95% interval")
     fig.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return fig
 
 
 def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
-    """Plot Macro-F1 against real texts a label, alone and added to synthetic ones; one panel a task.
+    """Plot Macro-F1 against real texts per label, alone and added to synthetic ones; one panel per task.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
         ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
         ax.minorticks_off()
         ax.set_title(task)
-    fig.supxlabel("real training texts a label", fontsize=8)
+    fig.supxlabel("real training texts per label", fontsize=8)
     fig.supylabel("Macro-F1 (points), band: 95% interval", fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=min(3, n_columns + 1))

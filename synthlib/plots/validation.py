@@ -39,7 +39,7 @@ def coverage(rows: pd.DataFrame, *, confidence: float) -> Figure:
 
 
 def recovery(rows: pd.DataFrame) -> Figure:
-    """Return found against true scores, a line a crowd, with the middle 95% of simulations.
+    """Return found against true scores, a line per crowd, with the middle 95% of simulations.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Fold:
 def draw_folds(
     gold: np.ndarray, rows: np.ndarray, groups: np.ndarray, *, n_folds: int, seeds: Sequence[int]
 ) -> list[list[Fold]]:
-    """Return the folds of one cross-validation a seed, stratified by label; no group is on both sides of a fold.
+    """Return the folds of one cross-validation per seed, stratified by label; no group is on both sides of a fold.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ COMPARED = [("real", "zero_shot"), ("real", "few_shot"), ("real_matched", "zero_
 
 
 def collect_gaps(differences: pd.DataFrame) -> pd.DataFrame:
-    """Return the gaps of :data:`COMPARED`, one row a task and pair of sources: task, first, second, gap (fraction).
+    """Return the gaps of :data:`COMPARED`, one row per task and pair of sources: task, first, second, gap (fraction).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def leave_each_out(gaps: pd.DataFrame, scores: pd.Series, *, confidence: float) 
 
 
 def summarise_checks(checks: pd.DataFrame) -> pd.DataFrame:
-    """Return how far off the predictions of :func:`leave_each_out` were, one row a pair of sources.
+    """Return how far off the predictions of :func:`leave_each_out` were, one row per pair of sources.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def summarise_checks(checks: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_real_needed(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return how few real texts a label did as well as the most synthetic ones, by task and synthetic source.
+    """Return how few real texts per label did as well as the most synthetic ones, by task and synthetic source.
 
     Parameters
     ----------

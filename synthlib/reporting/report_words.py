@@ -163,12 +163,12 @@ def say_needed(needed: pd.DataFrame, source: str, *, n_labels: int) -> str:
     rows = needed[needed["source"] == source]
     reached, most = rows["n_real"].dropna(), rows["n_synthetic"].max()
     if reached.empty:
-        return f"No number of real texts tried did as well as {most} {SOURCE_NAMES[source]} texts a label."
+        return f"No number of real texts tried did as well as {most} {SOURCE_NAMES[source]} texts per label."
     middle = int(reached.median())
     counts = [f"{size:.0f} on {n}" for size, n in reached.value_counts().sort_index().items()]
     counts += [f"no number tried on {rows['n_real'].isna().sum()}"] if len(reached) < len(rows) else []
     return (
-        f"Real texts a label that were enough for the mean Macro-F1 of {most} {SOURCE_NAMES[source]} ones: "
+        f"Real texts per label that were enough for the mean Macro-F1 of {most} {SOURCE_NAMES[source]} ones: "
         f"{', '.join(counts)} of {len(rows)} tasks. The median of those, {middle}, is {middle * n_labels} texts for "
         f"your {n_labels} labels."
     )
@@ -178,7 +178,7 @@ def say_mixing(mixing: pd.DataFrame) -> list[str]:
     """Return what synthetic texts added to the fewest and to the most real ones (see ``measure_mixing``)."""
     ends = mixing.sort_values("n_real")
     return [
-        f"Synthetic text added to {row.n_real} real texts a label changed Macro-F1 by "
+        f"Synthetic text added to {row.n_real} real texts per label changed Macro-F1 by "
         f"{say_points(row, 'gain', signed=True) if row.n_tasks > 1 else f'{100 * row.gain:+.1f}'} points on average, "
         f"for the better on {row.n_better} of {row.n_tasks} tasks."
         for row in pd.concat([ends.head(1), ends.tail(1)]).drop_duplicates().itertuples()

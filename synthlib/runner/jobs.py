@@ -159,7 +159,7 @@ def record_latest(jobs: list[Job]) -> None:
 
 
 def estimate_seconds(jobs: dict[str, Job], profile: Profile) -> dict[str, float]:
-    """Return the seconds a job of each stage took on average when it last ran; a stage that never ran is left out.
+    """Return the seconds per job of each stage took on average when it last ran; a stage that never ran is left out.
 
     A profile whose runs are released (data/results/<profile>) starts from the times released with it.
     """

@@ -163,7 +163,7 @@ def _own_texts(tasks: list[str]) -> dict[str, str]:
     """Return the sha256 of one's own texts by task, and by name of those with people's votes."""
     folder = os.environ.get("SYNTHLIB_DATA")
     if not folder:
-        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file a task>")
+        raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file per task>")
     files = {task: Path(folder) / f"{task}.parquet" for task in tasks}
     absent = [str(path) for path in files.values() if not path.is_file()]
     if absent:

@@ -33,7 +33,7 @@ CAPTIONS = {
     "03_convergence": "how training converges, by source",
     "03_convergence_fine_tuned": "the same, fine-tuned",
     "03_fine_tuned": "Macro-F1 by training source, frozen and fine-tuned",
-    "03_learning_curves": "Macro-F1 against texts a label",
+    "03_learning_curves": "Macro-F1 against texts per label",
     "03_mixing_curves": "real texts added to synthetic ones",
     "04_subjectivity_graph": "levels of subjectivity (language-model panel)",
     "04_subjectivity_scores": "Bradley-Terry scores (language-model panel)",
@@ -85,7 +85,7 @@ def say_table_1(folder: Path) -> str:
     return (
         "*Figure 1. Macro-F1 on real test texts by training source. "
         f"A {how['hidden_units']}-unit hidden layer on frozen {how['encoder']} features; {how['n_seeds']} seeds; "
-        f"at most {how['n_real']:,} real rows, {n_synthetic} synthetic texts a label and setting.*"
+        f"at most {how['n_real']:,} real rows, {n_synthetic} synthetic texts per label and setting.*"
     )
 
 

@@ -21,7 +21,7 @@ _MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|work|mnt|opt|us
 
 
 def shown_jobs(jobs: dict[str, Job], shown_task: str) -> list[Job]:
-    """Return one job a stage, the one a reader is shown: the shown task's where the stage runs by task."""
+    """Return one job per stage, the one a reader is shown: the shown task's where the stage runs by task."""
     return [job for job in jobs.values() if job.cell in ("all", shown_task)]
 
 

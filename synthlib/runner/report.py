@@ -63,7 +63,7 @@ def describe_progress(running: list[Job], waiting: list[Job], estimates: dict[st
 
 
 def describe_outcomes(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> str:
-    """Return the summary: a row a stage, where the outputs lie, and every failure with its traceback."""
+    """Return the summary: a row per stage, where the outputs lie, and every failure with its traceback."""
     parts, rows = [], []
     for stage in dict.fromkeys(job.stage for job in jobs.values()):
         results = [outcomes[name] for name, job in jobs.items() if job.stage == stage]

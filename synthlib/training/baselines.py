@@ -69,7 +69,7 @@ def fit_predict_tfidf(
     strengths: Sequence[float],
     progress: str | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the test probabilities of one TF-IDF classifier a run, and what was chosen for it.
+    """Return the test probabilities of one TF-IDF classifier per run, and what was chosen for it.
 
     Lower-case words of two letters or more and pairs of neighbouring ones, weighted by (1 + log count) times inverse
     document frequency, texts at length one; then logistic regression. A run never sees words or frequencies of other
@@ -98,7 +98,7 @@ def fit_predict_tfidf(
     -------
     probabilities : ndarray of float32, shape (M, T, K)
         In the order of ``runs`` and ``test_texts``.
-    history : DataFrame, one row a run
+    history : DataFrame, one row per run
         run, strength (the C taken), n_terms (words and pairs known), f1 (cross-validated on the run's rows, a fraction;
         missing where one strength was given).
 

@@ -1,4 +1,4 @@
-"""The classifier: an encoder, the pooling of its last layer, one hidden layer, one output a label."""
+"""The classifier: an encoder, the pooling of its last layer, one hidden layer, one output per label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synthlib.training.tokens import Tokens
 
 
 class Classifier(torch.nn.Module):
-    """An encoder, the pooling of its last layer, one hidden layer, one output a label (Li et al. 2023, section 4)."""
+    """An encoder, the pooling of its last layer, one hidden layer, one output per label (Li et al. 2023, section 4)."""
 
     def __init__(self, encoder: Encoder, pooling: str, hidden_units: int, n_labels: int) -> None:
         super().__init__()

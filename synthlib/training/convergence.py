@@ -48,7 +48,7 @@ def tabulate_watched(history: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    convergence : DataFrame, one row a source and step
+    convergence : DataFrame, one row per source and step
         source, step (steps taken), value, value_low, value_high, seeds. A source whose seeds stopped at different
         steps has rows of fewer seeds.
     """

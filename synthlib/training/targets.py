@@ -23,7 +23,7 @@ def as_probabilities(labels: np.ndarray, n_labels: int) -> np.ndarray:
         return np.eye(n_labels, dtype=np.float32)[labels.astype(int)]
     bad = ~((labels >= 0).all(1) & np.isclose(labels.sum(1), 1, atol=1e-3))
     if labels.shape[1] != n_labels or bad.any():
-        raise ValueError(f"soft labels must be {n_labels} probabilities a text; row {bad.argmax()} is no such")
+        raise ValueError(f"soft labels must be {n_labels} probabilities per text; row {bad.argmax()} is no such")
     return labels.astype(np.float32)
 
 

@@ -1,6 +1,6 @@
 """Public sets of texts with the votes of single people, read from a folder of annotations; no text leaves this module.
 
-The folder holds ``annot_<set>/annotations.parquet``, one row a vote: instance_id, annotator_id, label (or rating,
+The folder holds ``annot_<set>/annotations.parquet``, one row per vote: instance_id, annotator_id, label (or rating,
 or labels) and text. Who has it names it in SYNTHLIB_ANNOTATIONS.
 """
 
@@ -163,7 +163,7 @@ def split_annotations(votes: pd.DataFrame, labels: Mapping[str, str]) -> tuple[p
     Parameters
     ----------
     votes : DataFrame
-        instance_id, text, annotator_id, label, and perhaps gold, rating and label_is_default: one row a vote. A gold
+        instance_id, text, annotator_id, label, and perhaps gold, rating and label_is_default: one row per vote. A gold
         that is missing everywhere is left out.
     labels : mapping
         The set's labels to the task's; votes without a label (half votes) are left out.
@@ -224,7 +224,7 @@ def count_relations(folder: Path) -> dict[str, pd.DataFrame]:
     Returns
     -------
     counts : dict of str to DataFrame of int
-        By relation (sorted): indexed by key, columns ``no`` and ``yes``, at least two votes a row. ``no_relation`` is
+        By relation (sorted): indexed by key, columns ``no`` and ``yes``, at least two votes per row. ``no_relation`` is
         one of them.
     """
     rows = read_annotations(folder, RELATIONS)

@@ -12,7 +12,7 @@ def fit_many(wins: np.ndarray, *, regularisation: float, start: np.ndarray | Non
     """Return Bradley-Terry scores of every table of comparisons, as ``choix.ilsr_pairwise_dense`` does of one.
 
     All tables take each step together: one call solves the linear equations of all. What choix loops over in Python,
-    and the many small calls a step, fall away.
+    and the many small calls per step, fall away.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def drop_workers(wins: np.ndarray, workers: list[str], tasks: list[str], *, regu
     Returns
     -------
     influence : DataFrame
-        One row a worker, the most influential first: worker, n_votes, tau (Kendall, between the scores with and
+        One row per worker, the most influential first: worker, n_votes, tau (Kendall, between the scores with and
         without), shift (largest change of a score, log-odds; leaving out means score without minus score with),
         task (whose score it is) and n_moved (tasks whose level of the majority graph changes).
 

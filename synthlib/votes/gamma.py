@@ -148,7 +148,7 @@ def measure_trends(
     resampling: Resampling,
     confidence: float,
 ) -> pd.DataFrame:
-    """Return how accuracy goes with the threshold, one row a source. For parameters see :func:`measure_curves`.
+    """Return how accuracy goes with the threshold, one row per source. For parameters see :func:`measure_curves`.
 
     Returns
     -------

@@ -274,7 +274,7 @@ def compare_classes(
     Parameters
     ----------
     both : DataFrame
-        people (class of people's agreement) and agreement (a_i of the panel), one row a text; may be empty.
+        people (class of people's agreement) and agreement (a_i of the panel), one row per text; may be empty.
     """
     rows = []
     for people, group in both.groupby("people"):

@@ -50,7 +50,7 @@ class MixedFit:
 def gather_rows(
     sets: list[TextSet], predictions: dict[str, pd.DataFrame], scores: pd.Series, sources: list[str]
 ) -> pd.DataFrame:
-    """Return one row a text and source: task, key, source, right (share of seeds), subjectivity, disagreement.
+    """Return one row per text and source: task, key, source, right (share of seeds), subjectivity, disagreement.
 
     Parameters
     ----------

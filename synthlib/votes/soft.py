@@ -62,7 +62,7 @@ def compare_with_votes(
     predictions : DataFrame
         source, seed, key, probabilities (in the order of the columns of ``counts``); further texts are left out.
     counts : DataFrame, shape (N, K)
-        Votes by text (index: key) and label; two or more a text.
+        Votes by text (index: key) and label; two or more per text.
 
     Returns
     -------
