@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synthlib.runner.execute import OUT_OF_MEMORY, Outcome, execute
-from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, is_finished, plan, record_latest
+from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, find_changed, is_finished, plan, record_latest
 from synthlib.runner.pools import connect, count_cores, open_pool
 from synthlib.runner.profiles import Profile, load_profile
 from synthlib.runner.release import publish_figures
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nstopped: {n_finished} of {len(jobs)} jobs are finished and kept; the same command goes on from there")
         return 130
     print(describe_outcomes(jobs, outcomes))
-    mixed = _forget_mixed(jobs, outcomes, profile, options.only)
+    mixed = _forget_mixed(jobs, outcomes)
     if mixed:
         print(f"files were edited while these ran, so run them again: {', '.join(mixed)}")
     if mixed or any(outcome.status in UNSUCCESSFUL for outcome in outcomes.values()):
@@ -74,16 +74,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _forget_mixed(jobs: dict[str, Job], outcomes: dict[str, Outcome], profile: Profile, only: str | None) -> list[str]:
+def _forget_mixed(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> list[str]:
     """Mark as unfinished, and name, the jobs that ran while a file that decides their key was edited.
 
     Nobody can tell whether they read the file before or after the edit.
     """
-    try:
-        now = plan(profile, only=only)
-    except (ValueError, FileNotFoundError):
-        now = {}
-    mixed = [n for n, job in jobs.items() if outcomes[n].status == "run" and (n not in now or now[n].key != job.key)]
+    changed = find_changed(jobs)
+    mixed = [name for name in jobs if name in changed and outcomes[name].status == "run"]
     for name in mixed:
         (jobs[name].folder / MANIFEST).unlink()
     return mixed
@@ -110,7 +107,7 @@ def run_jobs(
     n_at_once : int
         The executor is given no more jobs than this at a time.
     estimates : dict of str to float
-        Seconds a job of a stage may take, for the time left.
+        Seconds that a job of a stage may take, for the time left.
     """
     outcomes = {name: Outcome("cached") for name, job in jobs.items() if is_finished(job)}
     waiting = {name: job for name, job in jobs.items() if name not in outcomes}

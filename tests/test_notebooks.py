@@ -102,9 +102,8 @@ def make_job(folder: Path) -> Job:
     ]
     cells[1]["metadata"]["tags"] = ["parameters"]
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    job = Job("task_subjectivity", "all", folder / "04.ipynb", CELL.params.model_dump(), {}, "k" * 64, folder / "job")
-    for name in ("inputs", "output"):
-        del job.parameters[name]
+    given = CELL.params.model_dump(exclude={"inputs", "output"})
+    job = Job("task_subjectivity", "all", folder / "04.ipynb", given, {}, "k" * 64, {}, folder / "job")
     job.folder.mkdir()
     notebooks.write_notebook(notebook, job.notebook)
     executed = json.loads(json.dumps(notebook))

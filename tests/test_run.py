@@ -18,6 +18,8 @@ import toy_project as toy
 from synthlib import paths, run
 from synthlib.params import STAGES
 from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
+from synthlib.runner.execute import execute
+from synthlib.tasks import task_names
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
 
@@ -214,6 +216,34 @@ def test_a_file_edited_during_the_run_leaves_no_false_results(root, capsys):
     assert "side/all" in to_run(root)  # back to the first key: its results were made half with another file
 
 
+def test_a_file_that_cannot_be_read_any_more_casts_doubt_on_its_jobs_alone(root):
+    planned = jobs.plan(profiles.load_profile(root / "toy.yaml"))
+    assert jobs.find_changed(planned) == set()
+    (root / "notebooks" / "02_fit.ipynb").write_text("{")
+    assert jobs.find_changed(planned) == {"fit/imdb", "fit/humor", "report/all"}
+
+
+def test_an_empty_manifest_is_of_an_unfinished_job(root):
+    job = jobs.plan(profiles.load_profile(root / "toy.yaml"))["side/all"]
+    job.folder.mkdir(parents=True)
+    (job.folder / jobs.MANIFEST).write_text("")
+    assert not jobs.is_finished(job) and "side/all" in to_run(root)
+
+
+def test_a_job_sees_the_folders_that_its_key_was_made_with(root, monkeypatch):
+    for name in jobs.FOLDER_VARIABLES:
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(root / "planned"))
+    job = jobs.plan(profiles.load_profile(root / "toy.yaml"))["side/all"]
+    for name in ("SYNTHLIB_DATA", "SYNTHLIB_CALLS"):
+        monkeypatch.setenv(name, str(root / "of-a-worker"))
+    (root / "hook.py").write_text(
+        "(root / 'seen').write_text(f\"{os.environ['SYNTHLIB_DATA']} {'SYNTHLIB_CALLS' in os.environ}\")"
+    )
+    assert execute(job).status == "run"
+    assert (root / "seen").read_text() == f"{root / 'planned'} False"
+
+
 def test_dask_runs_the_jobs(root, capsys):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
@@ -267,6 +297,12 @@ def test_other_bad_requests(root, capsys):
     assert "unknown stage 'fits'" in capsys.readouterr().err
     assert run.main([str(root / "toy.yaml"), "--dask", "tcp://127.0.0.1:9"]) == 2
     assert "no dask scheduler" in capsys.readouterr().err
+    (root / "other.yaml").write_text("base: toy.yaml\nstages: {corpus: 3}")
+    assert run.main([str(root / "other.yaml")]) == 2
+    assert "corpus must be a mapping of names to values, not 3" in capsys.readouterr().err
+    (root / "other.yaml").write_text(f"base: ../{root.name}/other.yaml")
+    assert run.main([str(root / "other.yaml")]) == 2
+    assert "other.yaml is its own base" in capsys.readouterr().err
     (root / "toy.yaml").write_text("name: [")
     assert run.main([str(root / "toy.yaml")]) == 2
     assert "is no YAML" in capsys.readouterr().err
@@ -310,11 +346,54 @@ def test_an_encoder_of_ones_own_counts_by_its_weights(tmp_path, monkeypatch):
     own = cell.params.model_copy(update={"task": "imdb", "source": "folder", "encoder": str(tmp_path)})
     notebook = paths.NOTEBOOKS / "03_train.ipynb"
     found = []
-    for weights in ("old", "new", "new"):
+    for weights in ("old", "newer", "newer"):
         (tmp_path / "model.safetensors").write_text(weights)
-        keys._fingerprint_encoder.cache_clear()  # as in another process
         found.append(keys.job_key(STAGES["train"], own, notebook, {}))
     assert found[0] != found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "file"),
+    [
+        ("train", {"source": "hub"}, "annotations/annot_csc_sarcasm/annotations.parquet"),
+        ("instance_subjectivity", {}, "annotations/annot_crowdtruth_relation/annotations.parquet"),
+        ("generate", {"backend": "local", "llm": {"model": "MODEL"}}, "MODEL/config.json"),
+    ],
+)
+def test_what_a_notebook_reads_counts(tmp_path, monkeypatch, stage, change, file):
+    monkeypatch.setenv("SYNTHLIB_ANNOTATIONS", str(tmp_path / "annotations"))
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
+    p = next(cell for cell in cells if cell.stage == stage).params
+    if "llm" in change:
+        change = change | {"llm": {"model": str(tmp_path / "MODEL")}}
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    found = []
+    for content in ("old", "newer"):
+        path.write_text(content)
+        notebook = paths.NOTEBOOKS / f"{STAGES[stage].notebook}.ipynb"
+        found.append(keys.job_key(STAGES[stage], p.model_copy(update=change), notebook, {}))
+    assert found[0] != found[1]
+
+
+def test_forms_count_beside_the_modules_that_fill_them():
+    forms = keys._forms(keys.library_files(["from synthlib.crowd import form"]))
+    assert {path.name for path in forms} == {"form.html", "mturk.html"} and keys._forms([keys.LIBRARY / "run.py"]) == []
+
+
+def test_the_task_whose_texts_workers_read_counts():
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
+    p = next(cell.params for cell in cells if cell.stage == "collect")
+    other = next(name for name in task_names() if name not in p.tasks)
+    assert other in keys.chosen_tasks(p.model_copy(update={"text_task": other}))
+
+
+def test_a_process_killed_while_idle_is_replaced():
+    with pools.open_pool(1, None) as (slots, _):
+        first = slots.submit(os.getpid).result()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: slots._slots[0][0]._broken, 10)
+        assert slots.submit(os.getpid).result() != first
 
 
 def test_cores_are_shared_out():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_SAMPLED_BYTES = 1 << 20  # of a file of weights, at both ends
 
 
 def _plain_address(url: str) -> str:
@@ -113,3 +117,16 @@ class Local(Asked):
 
 
 MODELS: dict[str, type[Asked]] = {"openai": Llm, "local": Local}
+
+
+def name_model(folder: Path) -> str:
+    """Return the name of a local model: its folder's, with a digest of its files, of weights of both ends."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja", ".safetensors", ".txt")):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size} ".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_SAMPLED_BYTES))
+            file.seek(max(0, size - _SAMPLED_BYTES))
+            digest.update(file.read())
+    return f"{folder.resolve().name}@{digest.hexdigest()[:12]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
 from synthlib import paths
-from synthlib.asking.backends import Local
+from synthlib.asking.backends import Local, name_model
 from synthlib.devices import pick_device
-
-_SAMPLED_BYTES = 1 << 20  # of a file of weights, at both ends
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class LocalModel:
                 f"llm.model {settings.model!r} is no folder with a model: there is no {folder / 'config.json'}. Save "
                 "one there with transformers' save_pretrained (model and tokenizer), or give another folder"
             )
-        self.name, self.settings, self.device = _name(folder), settings, pick_device(settings.device)
+        self.name, self.settings, self.device = name_model(folder), settings, pick_device(settings.device)
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not self._tokenizer.chat_template:
             raise ValueError(
@@ -142,16 +139,3 @@ def _list_ends(*found: int | list[int] | None) -> list[int]:
     if not ends:
         raise ValueError("the model has no token that ends an answer (eos_token_id in generation_config.json)")
     return list(dict.fromkeys(ends))
-
-
-def _name(folder: Path) -> str:
-    """Return a folder's name with a digest of its files: all of the small ones, both ends of weights."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jinja", ".safetensors", ".txt")):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size} ".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(_SAMPLED_BYTES))
-            file.seek(max(0, size - _SAMPLED_BYTES))
-            digest.update(file.read())
-    return f"{folder.resolve().name}@{digest.hexdigest()[:12]}"

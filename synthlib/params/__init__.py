@@ -62,6 +62,8 @@ class Stage:
         Folders of data/ it reads.
     optional : tuple of str
         Folders of data/ it reads where they are there.
+    annotations : tuple of str
+        Sets in SYNTHLIB_ANNOTATIONS it reads where they are there, whatever the source of the tasks' texts.
     """
 
     notebook: str
@@ -69,10 +71,11 @@ class Stage:
     needs: tuple[str, ...]
     data: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
 
     @property
     def per_task(self) -> bool:
-        """Whether the stage runs once a task (True) or once (False)."""
+        """Whether the stage runs once per task (True) or once (False)."""
         return "task" in self.model.model_fields
 
 
@@ -90,6 +93,7 @@ STAGES: dict[str, Stage] = {
         ("train", "task_subjectivity"),
         ("features", "votes"),
         (FINE_TUNED,),
+        ("crowdtruth_relation",),
     ),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora", "vectors")),

@@ -15,7 +15,7 @@ from synthlib import params, paths
 from synthlib.reporting import report
 from synthlib.runner import notebooks
 from synthlib.runner.execute import run_notebook
-from synthlib.runner.jobs import Job
+from synthlib.runner.jobs import Job, set_folders
 from synthlib.tasks import load_task
 from synthlib.votes import vote_tables, voters
 
@@ -56,7 +56,7 @@ def make_report(votes: Path, output: Path, *, task: str | None) -> list[Path]:
     target = output.with_suffix("")
     target.mkdir(parents=True, exist_ok=True)
     given = p.model_dump(mode="json", exclude={"inputs", "output"})
-    job = Job("report", "own", source, given, inputs={}, key="", folder=target)
+    job = Job("report", "own", source, given, inputs={}, key="", folders=set_folders(), folder=target)
     if fault := run_notebook(job):
         raise RuntimeError(fault)
     about = f"Votes: {own.judges} (folder {votes.name}). Made by synthlib on {datetime.now(UTC):%d %B %Y}."

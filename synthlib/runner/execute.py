@@ -20,11 +20,9 @@ from filelock import FileLock
 
 from synthlib import paths
 from synthlib.runner import notebooks
-from synthlib.runner.jobs import MANIFEST, Job, is_finished, relative, write_json
+from synthlib.runner.jobs import FOLDER_VARIABLES, MANIFEST, Job, is_finished, relative, write_json
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-#: Environment variables that name a folder, perhaps from where the command was given; a notebook runs in another one.
-FOLDER_VARIABLES = tuple(f"SYNTHLIB_{name}" for name in ("TASKS", "DATA", "ANNOTATIONS", "RESULTS", "CALLS"))
 OUT_OF_MEMORY = "Was memory short? Run fewer jobs at once (--jobs 1) or lower the sizes in the profile."
 
 
@@ -70,7 +68,9 @@ def run_notebook(job: Job) -> str:
     from synthlib.runner.kernels import ForkingKernelManager, can_fork
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    os.environ.update({name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)})
+    for name in FOLDER_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(job.folders)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else every kernel warns about its debugger
     values = {**job.parameters, "inputs": job.inputs, "output": relative(job.folder)}
     kernel = {

@@ -18,6 +18,8 @@ from synthlib.runner.keys import job_key
 from synthlib.runner.profiles import Cell, Profile, expand
 
 MANIFEST = "manifest.json"
+#: Environment variables that name a folder, perhaps from where the command was given; a notebook runs in another one.
+FOLDER_VARIABLES = tuple(f"SYNTHLIB_{name}" for name in ("TASKS", "DATA", "ANNOTATIONS", "RESULTS", "CALLS"))
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Job:
         Name ("stage/cell") of every job it reads, and that job's folder as notebooks are told it.
     key : str
         See :mod:`synthlib.runner.keys`.
+    folders : dict of str to str
+        :func:`set_folders`: a worker elsewhere may have others set.
     folder : Path
         results/<profile>/<stage>/<cell>-<first 12 digits of the key>.
     """
@@ -46,6 +50,7 @@ class Job:
     parameters: dict[str, Any]
     inputs: dict[str, str]
     key: str
+    folders: dict[str, str]
     folder: Path
 
     @property
@@ -115,8 +120,27 @@ def _job(cell: Cell, parents: list[Job], profile: Profile) -> Job:
         parameters=cell.params.model_dump(mode="json", exclude={"inputs", "output"}),
         inputs={parent.name: relative(parent.folder) for parent in parents},
         key=key,
+        folders=set_folders(),
         folder=paths.RESULTS / profile.name / cell.stage / f"{cell.name}-{key[:12]}",
     )
+
+
+def set_folders() -> dict[str, str]:
+    """Return the :data:`FOLDER_VARIABLES` that are set, as absolute paths."""
+    return {name: os.path.abspath(os.environ[name]) for name in FOLDER_VARIABLES if os.environ.get(name)}
+
+
+def find_changed(jobs: dict[str, Job]) -> set[str]:
+    """Return the names of the jobs whose key is no longer what it was, or cannot be told, with those that read one."""
+    keys: dict[str, str] = {}
+    for name, job in jobs.items():
+        stage = params.STAGES[job.stage]
+        try:
+            values = params.check(stage.model, job.parameters | {"inputs": {}, "output": ""})
+            keys[name] = job_key(stage, values, job.notebook, {parent: keys[parent] for parent in job.inputs})
+        except (ValueError, OSError, KeyError):  # KeyError: a job it reads is one of these
+            continue
+    return {name for name, job in jobs.items() if keys.get(name) != job.key}
 
 
 def relative(path: Path) -> str:
@@ -125,10 +149,13 @@ def relative(path: Path) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return what a finished job wrote last, or None where the folder is missing or its job did not finish."""
+    """Return what a finished job wrote last, or None where the folder is missing or its job did not finish.
+
+    A manifest that is no JSON (the machine lost power while it was written, say) is one of an unfinished job.
+    """
     try:
         return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, json.JSONDecodeError):
         return None
 
 
@@ -159,15 +186,15 @@ def record_latest(jobs: list[Job]) -> None:
 
 
 def estimate_seconds(jobs: dict[str, Job], profile: Profile) -> dict[str, float]:
-    """Return the seconds per job of each stage took on average when it last ran; a stage that never ran is left out.
+    """Return the seconds that a job of each stage took on average when it last ran; a stage that never ran is left out.
 
     A profile whose runs are released (data/results/<profile>) starts from the times released with it.
     """
     seconds: dict[str, float] = {}
     for stage in {job.stage for job in jobs.values()}:
         for root in (paths.RESULTS / profile.name, paths.DATA / "results" / profile.name):
-            manifests = [read_manifest(path.parent) for path in (root / stage).glob(f"*/{MANIFEST}")]
-            if manifests:
+            read = [read_manifest(path.parent) for path in (root / stage).glob(f"*/{MANIFEST}")]
+            if manifests := [manifest for manifest in read if manifest is not None]:
                 last = {m["cell"]: m["seconds"] for m in sorted(manifests, key=lambda m: m["started"])}
                 seconds[stage] = mean(last.values())
                 break

@@ -5,13 +5,14 @@ Exactly this decides a key; a change in any of it gives another key, and taking 
 1. the source of the notebook's code cells (prose, outputs and metadata do not count);
 2. its parameters, without ``inputs`` and ``output``;
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
-   (comments and docstrings do not count);
+   (comments and docstrings do not count), and the forms (.html) beside these;
 4. the files in the folders of data/ that its stage names (``Stage.data``, and ``Stage.optional`` where they are there),
    params/tasks/<task>.yaml and params/prompts.yaml and original.csv; params/prices.yaml for a stage with list prices;
    and the files of a folder of votes of one's own (``votes``). A file called after a task counts only for cells with
    that task; cards (.md) and index.json, which lists hashes of the others, do not count;
-5. with ``source: folder``, the tasks' files in SYNTHLIB_DATA, and those with people's votes in SYNTHLIB_ANNOTATIONS;
-6. the weights of an encoder that is a folder;
+5. with ``source: folder``, the tasks' files in SYNTHLIB_DATA; with texts, from there or from the hub, the files with
+   people's votes in SYNTHLIB_ANNOTATIONS, and of these for any source what the stage names (``Stage.annotations``);
+6. the files of an encoder that is a folder, and of a local model that writes texts;
 7. the keys of the jobs whose outputs it reads.
 
 Python, the installed packages and the machine are written to the manifest but are not part of the key.
@@ -61,25 +62,29 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     if getattr(params, "source", None) == "features" and hasattr(params, "encoder"):
         for task in tasks:
             _check_features(task, params.encoder)
-    own_encoder = _fingerprint_encoder(params.encoder) if hasattr(params, "encoder") else ""
     files = data_files(data_folders(stage, params), tasks)
     if "models" in stage.model.model_fields:
         files["params/prices.yaml"] = paths.PARAMS / "prices.yaml"
+    files |= {f"synthlib/{path.relative_to(LIBRARY).as_posix()}": path for path in _forms(library)}
+    source = getattr(params, "source", None)
+    read = [*(annotated.SETS if source in ("folder", "hub") else ()), *stage.annotations]
     parts = {
         "code": notebooks.code_sha256(content),
         "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
         "data": {name: file_sha256(path) for name, path in files.items()} | _own_votes(params),
-        "folder": _own_texts(tasks) if getattr(params, "source", None) == "folder" else {},
+        "folder": _own_texts(tasks) if source == "folder" else {},
+        "annotations": {name: file_sha256(path) for name in read if (path := annotated.find_file(name))},
+        "models": _own_models(params),
         "parents": dict(parents),
-    } | ({"encoder": own_encoder} if own_encoder else {})
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def chosen_tasks(params: Params) -> list[str]:
-    """Return the tasks that a cell is about: its ``task``, or all of its ``tasks`` and ``my_task``, if it has them."""
+    """Return the tasks that a cell is about: ``task``, or ``tasks``, ``my_task`` and ``text_task`` if it has them."""
     values: dict[str, Any] = dict(params)
-    own = [values["my_task"]] if "my_task" in values else []
+    own = [values[name] for name in ("my_task", "text_task") if name in values]
     return [values["task"]] if "task" in values else list(dict.fromkeys([*values.get("tasks", []), *own]))
 
 
@@ -111,6 +116,11 @@ def _imports(text: str, package: str) -> tuple[Path, ...]:
             base = ".".join([*outer, *([node.module] if node.module else [])])
             modules |= {base, *(f"{base}.{alias.name}" for alias in node.names)}  # a name may be a module of its own
     return tuple(path for module in sorted(modules) for path in _module_files(module))
+
+
+def _forms(library: Iterable[Path]) -> list[Path]:
+    """Return the forms beside modules: html files in their packages."""
+    return sorted({form for path in library if path.parent != LIBRARY for form in path.parent.glob("*.html")})
 
 
 def _module_files(module: str) -> list[Path]:
@@ -160,7 +170,7 @@ def _own_votes(params: Params) -> dict[str, str]:
 
 
 def _own_texts(tasks: list[str]) -> dict[str, str]:
-    """Return the sha256 of one's own texts by task, and by name of those with people's votes."""
+    """Return the sha256 of one's own texts by task."""
     folder = os.environ.get("SYNTHLIB_DATA")
     if not folder:
         raise ValueError("source 'folder' needs SYNTHLIB_DATA=<folder with one parquet file per task>")
@@ -170,8 +180,7 @@ def _own_texts(tasks: list[str]) -> dict[str, str]:
         raise FileNotFoundError(f"SYNTHLIB_DATA lacks {', '.join(absent)}")
     for task, path in files.items():
         _check_texts(task, path, _stamp(path))
-    annotations = {name: path for name in annotated.SETS if (path := annotated.find_file(name))}
-    return {name: file_sha256(path) for name, path in (files | annotations).items()}
+    return {task: file_sha256(path) for task, path in files.items()}
 
 
 @cache
@@ -190,9 +199,23 @@ def _check_features(task: str, encoder: str) -> None:
     features.load(task, "features", encoder)
 
 
+def _own_models(params: Params) -> dict[str, str]:
+    """Return what identifies the encoder and the writer of texts, where these are folders."""
+    from synthlib.asking.backends import name_model
+
+    models = {}
+    encoder = paths.ROOT / getattr(params, "encoder", "")
+    if hasattr(params, "encoder") and encoder.is_dir():
+        models["encoder"] = _fingerprint_encoder(params.encoder, tuple(map(_stamp, sorted(encoder.iterdir()))))
+    if getattr(params, "backend", None) == "local":
+        writer = paths.ROOT / Path(params.llm["model"]).expanduser()
+        models["llm"] = name_model(writer) if writer.is_dir() else ""
+    return models
+
+
 @cache
-def _fingerprint_encoder(encoder: str) -> str:
-    """Return the sha256 of the weights of an encoder that is a folder, read once in a process; else nothing."""
+def _fingerprint_encoder(encoder: str, stamps: tuple[tuple[int, int], ...]) -> str:
+    """Return what identifies an encoder that is a folder, once for each state of its files."""
     from synthlib import features  # as above
 
     return features.fingerprint_folder(encoder)

@@ -36,10 +36,12 @@ class ProcessSlots(Executor):
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future:
         """Start ``fn(*args, **kwargs)`` in a free process and return its future."""
         place = next(i for i, (_, future) in enumerate(self._slots) if future is None or future.done())
-        pool, last = self._slots[place]
-        if last is not None and isinstance(last.exception(), BrokenProcessPool):
+        pool = self._slots[place][0]
+        try:
+            future = pool.submit(fn, *args, **kwargs)
+        except BrokenProcessPool:  # its process was killed, at work or idle
             pool = self._start()
-        future = pool.submit(fn, *args, **kwargs)
+            future = pool.submit(fn, *args, **kwargs)
         self._slots[place] = (pool, future)
         return future
 
@@ -89,7 +91,9 @@ def connect(address: str) -> Any:
 
 @contextmanager
 def open_pool(n_jobs: int, client: Any | None) -> Iterator[tuple[Executor, int]]:
-    """Hand out an executor and the number of jobs to give it at a time; whatever still runs at Ctrl-C is ended.
+    """Hand out an executor and the number of jobs to give it at a time.
+
+    At Ctrl-C the processes of this machine are ended with what they do; jobs that run on a cluster run to their end.
 
     Parameters
     ----------

@@ -77,6 +77,7 @@ def load_profile(path: str | Path) -> Profile:
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
     if path in above:
         raise ValueError(f"{path.name} is its own base: {' -> '.join(p.name for p in (*above, path))}")
     if not path.is_file():
@@ -91,10 +92,20 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if "base" not in values:
         return values
     base = _read(path.parent / str(values.pop("base")), (*above, path))
-    base_stages, own_stages = (part.get("stages") or {} for part in (base, values))
-    stages = {name: (base_stages.get(name) or {}) | (own_stages.get(name) or {}) for name in base_stages | own_stages}
-    shared = (base.get("shared") or {}) | (values.get("shared") or {})
+    base_stages, own_stages = (_mapping(part, "stages", path) for part in (base, values))
+    stages = {
+        name: _mapping(base_stages, name, path) | _mapping(own_stages, name, path) for name in base_stages | own_stages
+    }
+    shared = _mapping(base, "shared", path) | _mapping(values, "shared", path)
     return base | values | {"shared": shared, "stages": stages}
+
+
+def _mapping(values: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Return a part of a profile that must be a mapping; nothing written there is an empty one."""
+    part = values.get(name) or {}
+    if not isinstance(part, dict):
+        raise ValueError(f"{path}: {name} must be a mapping of names to values, not {part!r}")
+    return part
 
 
 def expand(profile: Profile) -> list[Cell]:
