@@ -10,19 +10,17 @@ from pathlib import Path
 from synthlib import paths
 from synthlib.crowd import command as crowd
 
+GENERATE_STATUS = (
+    "exit status: 0 done; 1 the model cannot be asked or a limit is reached (max_usd, max_calls): what is paid is "
+    "kept; 2 something given is at fault; 3 not confirmed, nothing was asked; 130 interrupted: what is paid is kept"
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     parser = argparse.ArgumentParser(prog="synthlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
-    build.add_argument("texts", type=Path, help="folder with one parquet file per task")
-    build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
-    build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
-    encoded = commands.add_parser("build-vectors", help="rebuild data/vectors from the texts of data/corpora")
-    for encoding in (build, encoded):
-        encoding.add_argument("--encoder", default="all-MiniLM-L6-v2")
-        encoding.add_argument("--device", default="auto")
+    _add_build(commands)
     released = commands.add_parser("release", help="put a finished run into notebooks/, data/results/ and README.md")
     released.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     released.add_argument(
@@ -38,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     reporting = {
         "build-features": _build_features,
         "build-vectors": _build_vectors,
+        "release": _release,
         "estimate": _estimate,
         "calls": _move_calls,
         "report": _make_report,
@@ -45,22 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if options.command in reporting:
         return _report(reporting[options.command], options)
-    if options.command == "generate":
-        return _generate(options)
-    if options.command == "release":
-        from synthlib.results import RELEASED
-        from synthlib.runner.readme import README, render
-        from synthlib.runner.release import release
+    return _generate(options)
 
-        try:
-            names = release(options.profile, only=options.only)
-            if options.profile.stem == RELEASED.name and not options.only:
-                README.write_text(render(), encoding="utf-8")
-        except (ValueError, FileNotFoundError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        print("\n".join([*names, f"{len(names)} files released"]))
-    return 0
+
+def _add_build(commands: argparse._SubParsersAction) -> None:
+    build = commands.add_parser("build-features", help="rebuild data/features and people's votes from the real texts")
+    build.add_argument("texts", type=Path, help="folder with one parquet file per task")
+    build.add_argument("annotations", type=Path, help="folder with annot_<set>/annotations.parquet")
+    build.add_argument("--only", nargs="+", default=[], metavar="SET", help="annotated sets; all else stays as it is")
+    encoded = commands.add_parser("build-vectors", help="rebuild data/vectors from the texts of data/corpora")
+    for encoding in (build, encoded):
+        encoding.add_argument("--encoder", default="all-MiniLM-L6-v2")
+        encoding.add_argument("--device", default="auto")
 
 
 def _add_calls(commands: argparse._SubParsersAction) -> None:
@@ -78,14 +73,12 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_generate(commands: argparse._SubParsersAction) -> None:
-    from synthlib.produce import EXIT_CODES
-
     generate = commands.add_parser(
         "generate",
         help="texts of a profile's tasks: estimate, ask, write parquet, card and ledger",
         description="Write texts as notebook 02_generate does, with the same calls: nothing is paid twice. A profile "
         "whose backend is released is replayed at no cost.",
-        epilog=EXIT_CODES,
+        epilog=GENERATE_STATUS,
     )
     generate.add_argument("profile", type=Path, nargs="?", default=paths.PARAMS / "companion.yaml")
     generate.add_argument("--task", action="append", default=[], help="of params/tasks; may be given again")
@@ -145,6 +138,17 @@ def _build_vectors(options: argparse.Namespace) -> str:
 
     build_vectors(encoder=options.encoder, device=options.device)
     return f"written to {paths.DATA / 'vectors'}"
+
+
+def _release(options: argparse.Namespace) -> str:
+    from synthlib.results import RELEASED
+    from synthlib.runner.readme import README, render
+    from synthlib.runner.release import release
+
+    names = release(options.profile, only=options.only)
+    if options.profile.stem == RELEASED.name and not options.only:
+        README.write_text(render(), encoding="utf-8")
+    return "\n".join([*names, f"{len(names)} files released"])
 
 
 def _make_report(options: argparse.Namespace) -> str:

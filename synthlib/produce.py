@@ -15,10 +15,6 @@ from synthlib.params import Generate, check
 from synthlib.runner.profiles import expand, load_profile
 
 DONE, FAILED, BAD_INPUT, NOT_CONFIRMED, INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_CODES = (
-    "exit status: 0 done; 1 the model cannot be asked or a limit is reached (max_usd, max_calls): what is paid is "
-    "kept; 2 something given is at fault; 3 not confirmed, nothing was asked; 130 interrupted: what is paid is kept"
-)
 
 
 class NotConfirmedError(RuntimeError):
@@ -114,7 +110,7 @@ def run(
     yes: bool,
     say: Callable[[str], None],
 ) -> int:
-    """Estimate, ask for leave, generate and write, a folder per task; return the exit status (:data:`EXIT_CODES`).
+    """Estimate, ask for leave, generate and write, a folder per task; return the exit status.
 
     Parameters
     ----------
