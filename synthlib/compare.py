@@ -134,6 +134,37 @@ def contrast(scores: dict[str, Scores], pairs: Iterable[tuple[str, str]], *, con
     return pd.DataFrame(rows)
 
 
+def measure_mixing_gains(
+    plan: pd.DataFrame,
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    n_labels: int,
+    resampling: Resampling,
+    confidence: float,
+) -> pd.DataFrame:
+    """Return what synthetic texts add to so many real ones, paired, with intervals. For parameters see `score_runs`.
+
+    Returns
+    -------
+    gains : DataFrame
+        n_per_label (real texts; those that are also used alone), gain, gain_low, gain_high: Macro-F1 of real and
+        synthetic texts minus that of the same real ones alone (fractions).
+    """
+    mixing = plan[plan["experiment"] == "mixing"]
+    rows = []
+    for n, part in mixing.groupby("n_per_label"):
+        runs = {source: found["run"] for source, found in part.groupby("source")}
+        if {"real", "real+synthetic"} <= set(runs):
+            together, alone = (
+                metrics.bootstrap_scores(gold, predicted[runs[source]], n_labels=n_labels, resampling=resampling)
+                for source in ("real+synthetic", "real")
+            )
+            gain = subtract(together, alone)
+            rows.append({"n_per_label": n} | with_interval("gain", gain.f1, gain.f1_draws, confidence))
+    return pd.DataFrame(rows, columns=["n_per_label", "gain", "gain_low", "gain_high"])
+
+
 def subtract(first: Scores, second: Scores) -> Scores:
     """Return first minus second, draw by draw: both must be of the same resamples."""
     return Scores(

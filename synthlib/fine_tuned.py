@@ -14,7 +14,7 @@ import pandas as pd
 
 from synthlib import metrics, task_comparison
 from synthlib.compare import CONTRASTS, average_contrast, contrast, score_on, subtract, with_interval
-from synthlib.metrics import Resampling, Scores
+from synthlib.metrics import Scores
 from synthlib.paths import DATA
 from synthlib.tasks import Task
 
@@ -84,9 +84,14 @@ def score_kinds(
     tasks: Mapping[str, Task],
     *,
     n_resamples: int,
-    rng: np.random.Generator,
+    seed: int,
 ) -> dict[str, dict[str, dict[str, Scores]]]:
     """Return the scores of every kind of classifier and source, by task, on the test texts that all of them predict.
+
+    Parameters
+    ----------
+    seed : int
+        Resamples are of :func:`synthlib.metrics.rng_of_task`: the same texts for all kinds of classifiers.
 
     Raises
     ------
@@ -98,27 +103,25 @@ def score_kinds(
             pd.concat([frozen[task].assign(classifier=FROZEN), frame], ignore_index=True).query("test_set == 'test'"),
             tasks[task],
             n_resamples,
-            rng,
+            seed,
         )
         for task, frame in released.items()
     }
 
 
-def _score_task(
-    predictions: pd.DataFrame, task: Task, n_resamples: int, rng: np.random.Generator
-) -> dict[str, dict[str, Scores]]:
+def _score_task(predictions: pd.DataFrame, task: Task, n_resamples: int, seed: int) -> dict[str, dict[str, Scores]]:
     keys = sorted(set.intersection(*(set(rows["key"].unique()) for _, rows in predictions.groupby("classifier"))))
     if not keys:
         raise ValueError(f"{task.name}: the frozen and the released classifiers have no test text in common")
     chosen = predictions[predictions["key"].isin(keys)]
-    rows = metrics.draw_resampling(len(keys), 1, n_resamples=n_resamples, rng=rng).rows
     found: dict[str, dict[str, Scores]] = {}
     by_kind = dict(list(chosen.groupby("classifier")))
     for kind in [kind for kind in KINDS if kind in by_kind]:
         of_kind = by_kind[kind]
-        seeds = metrics.draw_resampling(1, of_kind["seed"].nunique(), n_resamples=n_resamples, rng=rng).seeds
+        rng, n_seeds = metrics.rng_of_task(seed, task.name), of_kind["seed"].nunique()
+        resampling = metrics.draw_resampling(len(keys), n_seeds, n_resamples=n_resamples, rng=rng)
         try:
-            found[kind] = score_on(of_kind, task.label_names, Resampling(rows, seeds))
+            found[kind] = score_on(of_kind, task.label_names, resampling)
         except ValueError as error:
             raise ValueError(f"{task.name}, {kind}: {error}") from None
     return found

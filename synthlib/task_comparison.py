@@ -97,31 +97,47 @@ def load_original() -> pd.DataFrame:
 
 
 def place_beside_original(
-    original: pd.DataFrame, scores: Mapping[str, dict[str, Scores]], tasks: Mapping[str, Task], *, confidence: float
+    original: pd.DataFrame,
+    scores: Mapping[str, Mapping[str, dict[str, Scores]]],
+    tasks: Mapping[str, Task],
+    *,
+    confidence: float,
 ) -> pd.DataFrame:
-    """Return the study's printed differences with this run's beside them.
+    """Return the study's printed differences with ours beside them.
+
+    Parameters
+    ----------
+    scores : mapping
+        By kind of classifier, such as ``frozen``; then by task and source.
 
     Returns
     -------
     table : DataFrame
-        The columns of ``original`` (points), n_tasks, and f1_here, f1_here_low, ... accuracy_here_high (points; NaN
-        where a source was not run).
+        The columns of ``original`` (points), n_tasks, and f1_<kind>, f1_<kind>_low, ... accuracy_<kind>_high (points;
+        NaN where a source was not run).
     """
     rows = []
     for printed in original.itertuples(index=False):
-        chosen = {task: s for task, s in scores.items() if printed.tasks in ("all", tasks[task].group)}
-        pair = (printed.first, printed.second)
-        here = average_contrast(chosen, [pair], confidence=confidence) if chosen else pd.DataFrame()
-        row = printed._asdict() | {"n_tasks": len(chosen)}
-        for name in ("f1", "accuracy"):
-            for end in ("", "_low", "_high"):
-                row[f"{name}_here{end}"] = 100 * here[name + end].iloc[0] if len(here) else np.nan
+        pair, row = (printed.first, printed.second), printed._asdict()
+        for kind, by_task in scores.items():
+            chosen = {task: s for task, s in by_task.items() if printed.tasks in ("all", tasks[task].group)}
+            here = average_contrast(chosen, [pair], confidence=confidence) if chosen else pd.DataFrame()
+            row["n_tasks"] = row.get("n_tasks", len(chosen))
+            for name in ("f1", "accuracy"):
+                for end in ("", "_low", "_high"):
+                    row[f"{name}_{kind}{end}"] = 100 * here[name + end].iloc[0] if len(here) else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def format_original(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of :func:`place_beside_original` with its numbers written out, for drawing."""
+def format_original(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return Macro-F1 of :func:`place_beside_original` with its numbers written out, for drawing.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Kinds of classifiers of the table, and what to call them.
+    """
     rows = []
     for row in table.itertuples():
         shown = {
@@ -130,12 +146,11 @@ def format_original(table: pd.DataFrame) -> pd.DataFrame:
         }
         shown |= {
             "study:\nencoder": row.encoder,
-            "study:\nF1": f"{row.f1:.1f}",
-            "study:\naccuracy": f"{row.accuracy:.1f}",
+            "study": f"{row.f1:.1f}",
         }
-        for name, head in (("f1", "here:\nF1"), ("accuracy", "here:\naccuracy")):
-            value, low, high = (getattr(row, f"{name}_here{end}") for end in ("", "_low", "_high"))
-            shown[head] = "–" if np.isnan(value) else f"{value:.1f} ({low:.1f} to {high:.1f})"
+        for kind, name in names.items():
+            value, low, high = (getattr(row, f"f1_{kind}{end}") for end in ("", "_low", "_high"))
+            shown[f"here:\n{name}"] = "–" if np.isnan(value) else f"{value:.1f} ({low:.1f} to {high:.1f})"
         rows.append(shown)
     return pd.DataFrame(rows)
 

@@ -192,7 +192,7 @@ class Wording(BaseModel):
     vocabulary_words: dict[Literal["verbs", "nouns", "adjectives"], Annotated[list[str], Field(min_length=1)]]
 
     def texts_per_request(self, setting: str) -> int:
-        """Return how many texts per request of a setting gives: one, but for verbalized ones that keep all."""
+        """Return how many texts a request of a setting gives: one, but for verbalized ones that keep all."""
         return self.candidates if setting == "verbalized" and self.keep == "all" else 1
 
 

@@ -69,6 +69,25 @@ def test_score_runs_takes_the_runs_of_the_plan():
     assert table.loc["good", ["accuracy_low", "accuracy_high"]].tolist() == [1, 1]
 
 
+def test_what_synthetic_texts_add_is_paired_with_the_same_real_texts_alone():
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 3, 300)
+    shapes = [("mixing", "real+synthetic", 0), ("mixing", "real", 10), ("mixing", "real+synthetic", 10)]
+    plan = pd.DataFrame(
+        [(*s, run) for s in shapes for run in (0, 1)], columns=["experiment", "source", "n_per_label", "seed"]
+    )
+    plan["run"] = range(6)
+    weak = [np.where(rng.random(300) < 0.6, gold, (gold + 1) % 3) for _ in range(2)]
+    better = [np.where(rng.random(300) < 0.3, gold, told) for told in weak]
+    predicted = np.array([weak[0], weak[0], *weak, *better])
+    resampling = metrics.draw_resampling(300, 2, n_resamples=500, rng=rng)
+    gains = compare.measure_mixing_gains(plan, gold, predicted, n_labels=3, resampling=resampling, confidence=0.95)
+    (row,) = gains.itertuples(index=False)
+    f1 = [f1_score(gold, told, average="macro") for told in predicted]
+    assert row.n_per_label == 10 and row.gain == pytest.approx(np.mean(f1[4:]) - np.mean(f1[2:4]))
+    assert 0 < row.gain_low < row.gain < row.gain_high < row.gain + 0.06  # unpaired it would be wider
+
+
 def test_confusions_are_shares_of_the_gold_label(predictions):
     table = compare.tabulate_confusions(predictions, ["zero_shot", "real"])
     assert table["source"].unique().tolist() == ["zero_shot", "real"]

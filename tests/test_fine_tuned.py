@@ -48,7 +48,7 @@ def released(tmp_path):
 def scores(released):
     frozen = {task: make_predictions(task, RIGHT) for task in TASKS}
     found = fine_tuned.read_released(list(TASKS), released)
-    return fine_tuned.score_kinds(frozen, found, TASKS, n_resamples=300, rng=np.random.default_rng(0))
+    return fine_tuned.score_kinds(frozen, found, TASKS, n_resamples=300, seed=0)
 
 
 def test_tasks_without_released_results_are_left_out(released, tmp_path):
@@ -131,21 +131,21 @@ def test_a_conclusion_that_changes_is_named(scores):
     changes = conclusions.set_index(["first", "second"])["change"]
     assert changes["real", "zero_shot"] == "firm under both"
     assert changes["few_shot", "zero_shot"] == "firm only fine-tuned"
+    table = fine_tuned_words.tabulate_changes(conclusions)
+    assert table.loc["real minus zero-shot", "firm under both, same sign"] == 1
+    assert table.loc["few-shot minus zero-shot", "firm only fine-tuned"] == 1 and table.to_numpy().sum() == len(changes)
+    said = fine_tuned_words.say_changes(conclusions)
+    assert " are firm with the same sign under both encoders, 0 firm with opposite signs, 1 firm under one only" in said
     relation = pd.DataFrame({"first": "real", "second": "zero_shot", "classifier": ["frozen", "fine_tuned"]})
     relation = relation.assign(rho=[0.5, 0.4], rho_low=-0.1, rho_high=0.9, rho_p=0.2)
-    said = fine_tuned_words.say_conclusions(conclusions, relation)
-    assert "real minus zero_shot: firm under both with the same sign on 1 of 1 tasks." in said
+    relation = relation.assign(group_difference=[0.05, 0.13], group_p_permutation=[0.3, 0.06])
+    said = fine_tuned_words.say_relations(relation)
+    assert "0.50 (-0.10 to 0.90, permutation p = 0.20) frozen and 0.40" in said
     assert (
-        "few_shot minus zero_shot: firm under both with the same sign on 0 of 1 tasks; firm only fine-tuned on imdb."
+        "wider by 5.0 points (permutation p = 0.30) frozen and by 13.0 points (permutation p = 0.06) fine-tuned."
         in said
     )
-    assert (
-        " are firm with the same sign under both encoders, 0 firm with opposite signs, 1 firm under one only"
-        in said[-1]
-    )
-    assert "+0.50 (-0.10 to +0.90, permutation p = 0.200) frozen" in said[-2]
-    undefined = fine_tuned_words.say_conclusions(conclusions, relation.assign(rho=np.nan))
-    assert "undefined" in undefined[-2]
+    assert "undefined" in fine_tuned_words.say_relations(relation.assign(rho=np.nan))
     figure = comparison.plot_fine_tuned(conclusions, [("real", "zero_shot"), ("real_matched", "zero_shot")])
     assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [1, 1]
 
@@ -177,11 +177,11 @@ def test_other_texts_or_missing_predictions_are_refused(released):
     frozen = make_predictions("imdb", RIGHT)
     with pytest.raises(ValueError, match="no test text in common"):
         other = {"imdb": frozen.assign(key="x" + frozen["key"])}
-        fine_tuned.score_kinds(other, found, TASKS, n_resamples=100, rng=np.random.default_rng(0))
+        fine_tuned.score_kinds(other, found, TASKS, n_resamples=100, seed=0)
     with pytest.raises(ValueError, match="imdb, frozen: not every source and seed"):
         gap = {"imdb": frozen.drop(index=0)}
         keep = {"imdb": found["imdb"]}
-        fine_tuned.score_kinds(gap, keep, TASKS, n_resamples=100, rng=np.random.default_rng(0))
+        fine_tuned.score_kinds(gap, keep, TASKS, n_resamples=100, seed=0)
 
 
 @pytest.mark.usefixtures("project_style")

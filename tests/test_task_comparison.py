@@ -10,6 +10,7 @@ from synthlib.metrics import Scores
 from synthlib.tasks import load_tasks
 
 TASKS = load_tasks(["ag_news", "imdb", "sms_spam", "tweet_irony", "tweet_emotion", "humor"])
+ORIGINAL = task_comparison.load_original()
 
 
 def make_scores(gap_by_task):
@@ -37,20 +38,20 @@ def test_table_1_has_the_published_columns_and_the_least_subjective_first():
 
 def test_authors_figures_stand_beside_the_mean_over_the_right_tasks():
     scores = make_scores({"imdb": 0.1, "humor": 0.3, "tweet_irony": 0.2})
-    table = task_comparison.place_beside_original(task_comparison.load_original(), scores, TASKS, confidence=0.95)
+    table = task_comparison.place_beside_original(ORIGINAL, {"frozen": scores}, TASKS, confidence=0.95)
     whole, subjective = table[(table["first"] == "real") & (table["second"] == "zero_shot")].itertuples()
     assert (whole.tasks, whole.f1, whole.accuracy) == ("all", 16.9, 14.9)  # Li et al. 2023, section 4
-    assert whole.f1_here == pytest.approx(20) and whole.n_tasks == 3
-    assert (subjective.f1, subjective.n_tasks) == (27.4, 2) and subjective.f1_here == pytest.approx(25)
-    assert whole.f1_here_low < whole.f1_here < whole.f1_here_high
+    assert whole.f1_frozen == pytest.approx(20) and whole.n_tasks == 3
+    assert (subjective.f1, subjective.n_tasks) == (27.4, 2) and subjective.f1_frozen == pytest.approx(25)
+    assert whole.f1_frozen_low < whole.f1_frozen < whole.f1_frozen_high
 
 
 def test_a_source_that_was_not_run_leaves_a_gap_beside_the_authors_figures():
     scores = {task: {"real": s["real"], "zero_shot": s["zero_shot"]} for task, s in make_scores({"imdb": 0.1}).items()}
-    table = task_comparison.place_beside_original(task_comparison.load_original(), scores, TASKS, confidence=0.95)
+    table = task_comparison.place_beside_original(ORIGINAL, {"frozen": scores}, TASKS, confidence=0.95)
     few_shot = table[(table["second"] == "few_shot") & (table["tasks"] == "all")]
-    assert len(few_shot) and few_shot["f1_here"].isna().all() and table["f1_here"].notna().any()
-    assert "–" in task_comparison.format_original(table)["here:\nF1"].tolist()
+    assert len(few_shot) and few_shot["f1_frozen"].isna().all() and table["f1_frozen"].notna().any()
+    assert "–" in task_comparison.format_original(table, {"frozen": "small"})["here:\nsmall"].tolist()
 
 
 def test_relation_of_gap_and_score_is_spearmans_and_groups_are_compared():

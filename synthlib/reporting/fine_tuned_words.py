@@ -6,6 +6,16 @@ import pandas as pd
 
 from synthlib.compare import CONTRASTS
 from synthlib.fine_tuned import FINE_TUNED, FROZEN
+from synthlib.plots.style import SOURCE_NAMES
+
+#: What becomes of a difference between sources with fine-tuning, and the column that counts it.
+CHANGES = {
+    "firm under both": "firm under both, same sign",
+    "reversed": "firm under both, opposite signs",
+    "firm only frozen": "firm only frozen",
+    "firm only fine-tuned": "firm only fine-tuned",
+    "firm under neither": "firm under neither",
+}
 
 
 def say_kind(kind: str) -> str:
@@ -24,36 +34,38 @@ def say_changes(conclusions: pd.DataFrame) -> str:
     )
 
 
-def say_conclusions(conclusions: pd.DataFrame, relation: pd.DataFrame) -> list[str]:
-    """Return in sentences which conclusions of the frozen run change.
+def tabulate_changes(conclusions: pd.DataFrame) -> pd.DataFrame:
+    """Return on how many tasks each difference between sources is firm under which encoder, as a table to read."""
+    named = [f"{SOURCE_NAMES[row.first]} minus {SOURCE_NAMES[row.second]}" for row in conclusions.itertuples()]
+    order = list(dict.fromkeys(named))
+    counts = pd.crosstab(pd.Series(named, name="tasks"), conclusions["change"].to_numpy())
+    return counts.reindex(index=order, columns=list(CHANGES), fill_value=0).rename(columns=CHANGES)
+
+
+def say_relations(relation: pd.DataFrame) -> str:
+    """Return in a sentence how the gap goes with subjectivity under both encoders.
 
     Parameters
     ----------
-    conclusions : DataFrame
-        From :func:`synthlib.fine_tuned.compare_conclusions`.
     relation : DataFrame
         :func:`synthlib.task_comparison.relate_gaps` of both kinds, with the column classifier.
     """
-    said = []
-    for (first, second), rows in conclusions.groupby(["first", "second"], sort=False):
-        counts = rows["change"].value_counts()
-        parts = [f"firm under both with the same sign on {counts.get('firm under both', 0)} of {len(rows)} tasks"]
-        for change in ("reversed", "firm only frozen", "firm only fine-tuned", "firm under neither"):
-            if change in counts:
-                parts.append(f"{change} on {', '.join(rows.loc[rows['change'] == change, 'task'])}")
-        said.append(f"{first} minus {second}: {'; '.join(parts)}.")
     pair = relation[(relation["first"] == CONTRASTS[0][0]) & (relation["second"] == CONTRASTS[0][1])]
-    rho = pair.set_index("classifier")
-    if {FROZEN, FINE_TUNED} <= set(rho.index) and rho["rho"].notna().all():
-        values = [
-            f"{row.rho:+.2f} ({row.rho_low:+.2f} to {row.rho_high:+.2f}, permutation p = {row.rho_p:.3f}) "
-            + say_kind(kind)
-            for kind, row in rho.loc[[FROZEN, FINE_TUNED]].iterrows()
+    rows = pair.set_index("classifier").reindex([FROZEN, FINE_TUNED])
+    if rows["rho"].isna().any():
+        return "Spearman's rho of the gap with subjectivity is undefined on so few tasks."
+    rho = [
+        f"{row.rho:.2f} ({row.rho_low:.2f} to {row.rho_high:.2f}, permutation p = {row.rho_p:.2f}) {say_kind(kind)}"
+        for kind, row in rows.iterrows()
+    ]
+    said = f"Spearman's rho of subjectivity and the gap of zero-shot text is {' and '.join(rho)}"
+    if rows["group_difference"].notna().all():
+        groups = [
+            f"{100 * row.group_difference:.1f} points (permutation p = {row.group_p_permutation:.2f}) {say_kind(kind)}"
+            for kind, row in rows.iterrows()
         ]
-        said.append(f"Spearman's rho of the gap real minus zero_shot with subjectivity: {' and '.join(values)}.")
-    else:
-        said.append("Spearman's rho of the gap with subjectivity is undefined on so few tasks.")
-    return [*said, f"{say_changes(conclusions)}."]
+        said += f"; in the study's most subjective group the gap is wider by {' and by '.join(groups)}"
+    return f"{said}."
 
 
 def say_trends(trends: pd.DataFrame, source: str) -> str:
