@@ -40,7 +40,7 @@ def plot_table_1(table: pd.DataFrame) -> Figure:
     tasks, sources = list(table["task"].unique()), list(table["source"].unique())
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH, 0.36 * len(tasks) + 0.9))
     values = table.pivot(index="task", columns="source", values="f1").loc[tasks, sources]
-    image = ax.imshow(100 * values.to_numpy(), cmap="Blues", vmin=20, vmax=110, aspect="auto")
+    image = ax.imshow(100 * values.to_numpy(), cmap="Blues", vmin=20, vmax=130, aspect="auto")
     for row in table.itertuples():
         x, y = sources.index(row.source), tasks.index(row.task)
         style = {"ha": "center", "va": "center", "color": pick_ink(image.cmap(image.norm(100 * row.f1)))}

@@ -195,7 +195,7 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
         if measure in first:
             ax.sharex(first[measure])
         else:
-            place = {"xytext": (0, 16), "textcoords": "offset points", "annotation_clip": False}
+            place = {"xytext": (0, 17), "textcoords": "offset points", "annotation_clip": False}
             ax.annotate(header, (0, 1), xycoords="axes fraction", weight="bold", size=8, **place).set_in_layout(False)
         first.setdefault(measure, ax)
     sets.name_rows(axes[0, 0], rows)
