@@ -115,6 +115,7 @@ def test_slopes_are_points_and_only_of_sets_that_have_any():
     rho, slope, _, difference, _ = figure.axes
     assert rho.lines[0].get_xdata() == pytest.approx([0.1]) and slope.lines[0].get_xdata() == pytest.approx([10])
     assert [len(line.get_xdata()) for line in difference.lines[:2]] == [0, 1]
+    assert slope.get_xlim() == difference.get_xlim() and slope.get_xlim()[1] > 20
     assert any("fewer than three thresholds" in text and "B." in text for text in written(figure))
 
 
@@ -126,9 +127,13 @@ def test_kinds_of_classifiers_share_an_axis_a_question():
         for kind in ("frozen", "fine_tuned")
     ]
     frame = pd.DataFrame(rows, columns=["measure", "source", "classifier", "value"])
-    figure = gamma.kinds_of_classifiers(frame.assign(title="A", votes_of="panel", low=0.5, high=0.8))
+    wide = frame["source"] == "zero_shot"
+    frame = frame.assign(title="A", votes_of="panel", low=0.5 - 0.3 * wide, high=0.8 + 0.1 * wide)
+    figure = gamma.kinds_of_classifiers(frame)
     assert [ax.get_title().strip() for ax in figure.axes] == ["trained on real", "trained on zero-shot"] * 2
-    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim() != figure.axes[2].get_xlim()
+    slope, other_slope, auc, _ = (ax.get_xlim() for ax in figure.axes)
+    assert slope == other_slope != auc
+    assert slope[0] < 20 < 90 < slope[1] and auc[0] < 0.2 < 0.9 < auc[1]
     assert {"Does accuracy rise with agreement?", "Does doubt find disputed texts?"} <= set(written(figure))
 
 

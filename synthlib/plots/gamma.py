@@ -77,14 +77,15 @@ def slopes(trends: pd.DataFrame) -> Figure:
     defined = trends[list(_TRENDS)].notna().any(axis=1).groupby([trends["votes_of"], trends["title"]]).transform("any")
     rows = sets.list_rows(trends[defined])
     figure, axes = plt.subplots(1, len(_TRENDS), figsize=(PAGE_WIDTH, 0.25 * len(rows) + 1.4), sharey=True)
+    for ax in axes[2:4]:
+        ax.sharex(axes[1])
     for ax, (name, label) in zip(axes, _TRENDS.items(), strict=True):
         columns, scale = (name, f"{name}_low", f"{name}_high"), 1 if name == "rho" else 100
         sets.draw_estimates(ax, trends[defined], rows, columns, by="source", scale=scale)
         ax.axvline(0, color="0.3", linewidth=0.8, linestyle=":")
         ax.set_xlabel(label, size=7)
+        ax.margins(x=0.18)
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-    for ax in axes[2:4]:
-        ax.sharex(axes[1])
     sets.name_rows(axes[0], rows, sets.count_disputed(trends))
     _add_legend(figure, axes[0])
     note = "Slopes: points of accuracy per unit of γ. Below five disputed texts the last column is not defined."
@@ -184,20 +185,19 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
     rows = sets.list_rows(trends)
     size = (PAGE_WIDTH, 0.27 * len(rows) + 1.3)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
-    first = {}
+    first = dict(zip([measure for measure, _ in panels][::-1], axes[0][::-1], strict=True))
     for ax, (measure, source) in zip(axes[0], panels, strict=True):
         header, label, middle, scale = _QUESTIONS[measure]
+        if ax is not first[measure]:
+            ax.sharex(first[measure])
         chosen = trends[(trends["measure"] == measure) & (trends["source"] == source)]
         sets.draw_estimates(ax, chosen, rows, ("value", "low", "high"), by="classifier", scale=scale)
         ax.axvline(middle, color="0.3", linewidth=0.8, linestyle=":")
         ax.set_title(f"\ntrained on {SOURCE_NAMES[source]}")
         ax.set_xlabel(label)
-        if measure in first:
-            ax.sharex(first[measure])
-        else:
+        if ax is first[measure]:
             place = {"xytext": (0, 17), "textcoords": "offset points", "annotation_clip": False}
             ax.annotate(header, (0, 1), xycoords="axes fraction", weight="bold", size=8, **place).set_in_layout(False)
-        first.setdefault(measure, ax)
     sets.name_rows(axes[0, 0], rows)
     _add_legend(figure, axes[0, 0])
     return figure
