@@ -10,7 +10,8 @@ import pandas as pd
 from synthlib.corpus.shortcuts import find_best_mark
 from synthlib.diversity import normalise
 from synthlib.features import FeatureTable
-from synthlib.tasks import Task
+from synthlib.surface import say_mark
+from synthlib.tasks import Task, task_title
 
 
 def introduce(task: Task) -> dict[str, str]:
@@ -78,6 +79,20 @@ def find_train_overlap(table: FeatureTable, threshold: float) -> dict[str, float
     }
 
 
+def format_overlap(overlap: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of :func:`find_train_overlap`, by task, with titles, short heads and rounded shares, for drawing."""
+    near, other = overlap["percent near-duplicate"], overlap["percent of these with another label"]
+    return pd.DataFrame(
+        {
+            "task": overlap["task"].map(task_title),
+            "test rows": overlap["test rows"].map("{:,}".format),
+            "near\nduplicates": overlap["near-duplicate"],
+            "near\nduplicates (%)": near.map("{:.1f}".format),
+            "of these with\nanother label (%)": other.map("{:.0f}".format, na_action="ignore"),
+        }
+    )
+
+
 def list_best_marks(tables: Mapping[str, FeatureTable], tasks: Mapping[str, Task]) -> pd.DataFrame:
     """Return the best rule on form for each label among the real training rows.
 
@@ -92,15 +107,15 @@ def list_best_marks(tables: Mapping[str, FeatureTable], tasks: Mapping[str, Task
         train = table.where(table.rows["split"] == "train")
         for label in tasks[name].label_names:
             best = find_best_mark(train, label)
-            mark = f"{best['measure']} {best['side']} {best['threshold']:.3g}"
+            mark = say_mark(best["measure"], best["threshold"], best["side"])
             rows.append({"task": name, "label": label, "mark": mark, "balanced accuracy": best["accuracy"]})
     return pd.DataFrame(rows)
 
 
 def format_marks(marks: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`list_best_marks` with its accuracies as percent, for drawing."""
+    """Return :func:`list_best_marks` with its tasks by title and its accuracies as percent, for drawing."""
     percent = (100 * marks["balanced accuracy"]).map("{:.0f}%".format)
-    return marks.assign(**{"balanced accuracy": percent})
+    return marks.assign(task=marks["task"].map(task_title), **{"balanced accuracy": percent})
 
 
 def score_irony_tags(rows: pd.DataFrame) -> dict[str, object]:

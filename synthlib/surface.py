@@ -24,6 +24,16 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ENGLISH = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 _IRONY_TAG = re.compile(r"#(?:irony|sarcasm|not)\b", re.IGNORECASE)
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
+_MARKS = {  # what a text above 0 has, and one at 0
+    "question": ("question mark", "no question mark"),
+    "exclamation": ("exclamation mark", "no exclamation mark"),
+    "final_stop": ("ends with a full stop, ! or ?", "ends without a full stop, ! or ?"),
+    "hashtag": ("hashtag", "no hashtag"),
+    "mention": ("@mention", "no @mention"),
+    "digit": ("digit", "no digit"),
+    "emoji": ("emoji", "no emoji"),
+}
+_COUNTS = {"n_words": "words", "n_chars": "characters"}
 
 
 def words(text: str) -> list[str]:
@@ -85,6 +95,29 @@ def measure_surface(texts: Sequence[str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def say_mark(measure: str, threshold: float, side: str) -> str:
+    """Return a rule on a measure of :func:`measure_surface` in words.
+
+    Parameters
+    ----------
+    measure : str
+        Its name.
+    threshold : float
+        Where it is cut.
+    side : str
+        Which values are meant: ``above`` the threshold, or ``up to`` it.
+
+    Examples
+    --------
+    >>> say_mark("digit", 0, "up to"), say_mark("n_chars", 1090, "above"), say_mark("upper_share", 0.0291, "up to")
+    ('no digit', 'more than 1,090 characters', 'at most 2.9% capitals')
+    """
+    if measure in _MARKS:
+        return _MARKS[measure][side == "up to"]
+    amount = f"{100 * threshold:.1f}% capitals" if measure == "upper_share" else f"{threshold:,.0f} {_COUNTS[measure]}"
+    return f"{'more than' if side == 'above' else 'at most'} {amount}"
 
 
 def find_irony_tags(texts: Sequence[str]) -> np.ndarray:

@@ -258,6 +258,18 @@ def load_task(name: str) -> Task:
         raise ValueError(f"{path.name}: {error}") from None
 
 
+@lru_cache
+def task_title(name: str) -> str:
+    """Return what figures and prose call a task: the ``title`` of its file.
+
+    Examples
+    --------
+    >>> task_title("imdb")
+    'Movie review sentiment'
+    """
+    return load_task(name).title
+
+
 def load_tasks(names: list[str]) -> dict[str, Task]:
     """Return several tasks by name, in the order given."""
     return {name: load_task(name) for name in names}

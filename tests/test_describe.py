@@ -55,3 +55,15 @@ def test_counts_shares_and_lengths_by_task():
         ("humor", "non_humor"): 0.0,
     }
     assert describe.measure_lengths(rows).set_index("task").loc["imdb", "words_median"] == 25
+
+
+def test_tables_are_drawn_with_titles_and_whole_percents():
+    counts = {"test rows": 1000, "near-duplicate": [16, 0], "percent near-duplicate": [1.6032, 0.0]}
+    overlap = pd.DataFrame(
+        {"task": ["imdb", "humor"], **counts, "percent of these with another label": [18.75, np.nan]}
+    )
+    shown = describe.format_overlap(overlap)
+    assert shown.iloc[0].tolist() == ["Movie review sentiment", "1,000", 16, "1.6", "19"]
+    assert np.isnan(shown.iloc[1, -1])
+    marks = pd.DataFrame({"task": ["humor"], "label": ["humor"], "mark": ["digit"], "balanced accuracy": [0.814]})
+    assert describe.format_marks(marks).iloc[0].tolist() == ["Humor detection", "humor", "digit", "81%"]

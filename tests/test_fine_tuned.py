@@ -223,7 +223,7 @@ def test_trends_are_stacked_on_the_sets_that_both_kinds_saw():
     assert said.startswith("balanced accuracy surely rises with agreement on 1 of 1 frozen and 0 of 1 fine-tuned; ")
     assert said.endswith("disputed texts on 0 of 0 frozen and 0 of 0 fine-tuned.")
     figure = gamma.kinds_of_classifiers(trends)
-    assert [ax.get_title() for ax in figure.axes] == ["real", "zero-shot"] * 2
+    assert [ax.get_title().strip() for ax in figure.axes] == ["trained on real", "trained on zero-shot"] * 2
 
 
 def test_released_results_are_part_of_the_key_once_they_are_there(tmp_path, monkeypatch):

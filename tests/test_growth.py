@@ -127,10 +127,10 @@ def test_the_curve_is_drawn_against_cost_only_where_it_cost_money(project_style)
     rows = [(n, 2 * n, 0.01 * n, 0.5, 0.4, 0.6, 0.01, 0.0, 0.02, n == 50) for n in (25, 50, 75)]
     curve = pd.DataFrame([("few_shot", *row) for row in rows], columns=growth.COLUMNS)
     figure = plot_scoring(curve, confidence=0.95)
-    assert [ax.get_xlabel() for ax in figure.axes] == ["texts to learn from", "cost (USD)"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["texts per label", "cost (USD)"]
     line, ring = figure.axes[0].lines[:2]
-    assert line.get_xdata().tolist() == [50, 100, 150] and line.get_ydata().tolist() == [50, 50, 50]
-    assert ring.get_xdata().tolist() == [100], "flat for the first time"
+    assert line.get_xdata().tolist() == [25, 50, 75] and line.get_ydata().tolist() == [50, 50, 50]
+    assert ring.get_xdata().tolist() == [50], "flat for the first time"
     for cost in (0.0, float("nan")):
         assert len(plot_scoring(curve.assign(cost_usd=cost), confidence=0.95).axes) == 1
     said = growth.say_stops(curve, {"few_shot": "few-shot"})

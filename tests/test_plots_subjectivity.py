@@ -90,10 +90,51 @@ def test_human_agreement_shows_the_panel_only_where_both_voted():
     assert len(gamma.human_agreement(curves, classes).axes) == 3
 
 
-def test_uncertainty_keeps_sets_without_an_auc():
-    frame = pd.DataFrame({"title": ["A", "B"], "source": "real", "n_disputed": [0, 9], "auc": [np.nan, 0.6]})
-    figure = gamma.uncertainty(frame.assign(auc_low=[np.nan, 0.5], auc_high=[np.nan, 0.7]))
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A (0)", "B (9)"]
+def names_of_rows(figure):
+    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def test_uncertainty_names_sets_without_an_auc_below():
+    frame = pd.DataFrame({"title": ["A", "B"], "votes_of": ["panel", "people"], "source": "real"})
+    frame = frame.assign(n_disputed=[0, 1200], auc=[np.nan, 0.6], auc_low=[np.nan, 0.5], auc_high=[np.nan, 0.7])
+    figure = gamma.uncertainty(frame)
+    assert names_of_rows(figure) == ["votes of people", "B (1,200)"]
+    assert any("Not defined" in text and text.endswith("votes of the panel: A.") for text in written(figure))
+    assert names_of_rows(gamma.uncertainty(frame[:1])) == []
+
+
+def test_slopes_are_points_and_only_of_sets_that_have_any():
+    rows = [(title, source, 9) for title in ("A", "B") for source in ("real", "zero_shot")]
+    frame = pd.DataFrame(rows, columns=["title", "source", "n_disputed"]).assign(votes_of="panel")
+    for name in ("rho", "slope", "balanced_slope", "slope_minus_real", "gap"):
+        for end, value in (("", 0.1), ("_low", 0.05), ("_high", 0.2)):
+            frame[name + end] = np.where(frame["title"] == "A", value, np.nan)
+    frame.loc[0, [f"slope_minus_real{end}" for end in ("", "_low", "_high")]] = np.nan
+    figure = gamma.slopes(frame)
+    assert names_of_rows(figure) == ["votes of the panel", "A (9)"]
+    rho, slope, _, difference, _ = figure.axes
+    assert rho.lines[0].get_xdata() == pytest.approx([0.1]) and slope.lines[0].get_xdata() == pytest.approx([10])
+    assert [len(line.get_xdata()) for line in difference.lines[:2]] == [0, 1]
+    assert slope.get_xlim() == difference.get_xlim() and slope.get_xlim()[1] > 20
+    assert any("fewer than three thresholds" in text and "B." in text for text in written(figure))
+
+
+def test_kinds_of_classifiers_share_an_axis_a_question():
+    rows = [
+        (measure, source, kind, 0.6)
+        for measure in ("balanced_slope", "auc")
+        for source in ("real", "zero_shot")
+        for kind in ("frozen", "fine_tuned")
+    ]
+    frame = pd.DataFrame(rows, columns=["measure", "source", "classifier", "value"])
+    wide = frame["source"] == "zero_shot"
+    frame = frame.assign(title="A", votes_of="panel", low=0.5 - 0.3 * wide, high=0.8 + 0.1 * wide)
+    figure = gamma.kinds_of_classifiers(frame)
+    assert [ax.get_title().strip() for ax in figure.axes] == ["trained on real", "trained on zero-shot"] * 2
+    slope, other_slope, auc, _ = (ax.get_xlim() for ax in figure.axes)
+    assert slope == other_slope != auc
+    assert slope[0] < 20 < 90 < slope[1] and auc[0] < 0.2 < 0.9 < auc[1]
+    assert {"Does accuracy rise with agreement?", "Does doubt find disputed texts?"} <= set(written(figure))
 
 
 def test_tables_of_votes_say_whose_they_are():
@@ -148,6 +189,7 @@ def test_mixed_model_shows_both_intervals_of_every_effect():
     figure = gamma.mixed_model(pd.DataFrame(columns), rng.normal(size=50), rng.normal(size=8))
     assert len(figure.axes[0].containers) == 4
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "zero-shot, subjectivity",
-        "zero-shot, disagreement",
+        "zero-shot × task subjectivity",
+        "zero-shot × dissent",
     ]
+    assert {"← gap widens", "gap narrows →"} <= {text.strip() for text in written(figure)}

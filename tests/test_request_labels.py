@@ -96,7 +96,7 @@ def test_figures_show_every_point_of_their_frame(gold):
     ]
     columns = ["source", "setting", "measure", "value", "value_low", "value_high"]
     axes = figures.plot_diversity(pd.DataFrame(rows, columns=columns)).axes
-    assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["stories, direct", "imdb"]
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["stories, direct", "Movie review sentiment"]
     openings = pd.DataFrame(rows, columns=columns).rename(columns={"setting": "name"}).assign(n_words=[1, 2] * 3)
     openings["name"] = openings["name"].replace("recipe", "direct")
     ax = figures.plot_openings(openings).axes[0]

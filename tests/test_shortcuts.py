@@ -53,6 +53,7 @@ def test_best_mark_is_found_with_its_side():
     assert best["accuracy"] == pytest.approx((2 / 3 + 1) / 2)
     assert shortcuts.find_best_mark(asked, "b")["side"] == "up to"
     marks = shortcuts.find_best_marks({"zero_shot": TOLD}, LABELS, rng=np.random.default_rng(0), **SHARED)
+    assert marks["mark"].tolist() == ["more than 19 characters", "at most 19 characters"]
     assert marks["value"].tolist() == [1.0, 1.0] and marks["value_low"].tolist() == [1.0, 1.0]
     flat = make_table({"a": ["cat sat", "x y"], "b": ["cat sat", "x y"]})
     assert shortcuts.find_best_mark(flat, "a")["accuracy"] == 0.5

@@ -43,3 +43,10 @@ def test_lone_signs_are_no_tags():
 def test_irony_tags_are_whole_words_in_any_case():
     texts = ["great #Sarcasm", "#irony.", "so #NOT", "#notmyfault", "irony", "#ironyoflife"]
     assert surface.find_irony_tags(texts).tolist() == [True, True, True, False, False, False]
+
+
+def test_every_measure_has_words():
+    measures = surface.measure_surface(["a"]).columns
+    said = [surface.say_mark(measure, 0.0, side) for measure in measures for side in ("above", "up to")]
+    assert len(set(said)) == len(said) and not any("_" in text for text in said)
+    assert {"digit", "no digit", "ends with a full stop, ! or ?", "more than 0 words"} <= set(said)

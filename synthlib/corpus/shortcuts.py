@@ -16,6 +16,7 @@ from sklearn.preprocessing import normalize
 
 from synthlib import metrics
 from synthlib.features import FeatureTable
+from synthlib.surface import say_mark
 
 SURFACE_MEASURES = (
     "n_words",
@@ -163,7 +164,7 @@ def find_best_marks(
                 rng.binomial(rows.sum(), right[rows].mean(), n_resamples) / rows.sum()
                 for rows, right in ((is_label, told), (~is_label, ~told))
             ]
-            mark = f"{best['measure']} {best['side']} {best['threshold']:.3g}"
+            mark = say_mark(best["measure"], best["threshold"], best["side"])
             interval = metrics.interval(np.mean(draws, axis=0), confidence=confidence)
             found.append((source, label, mark, "best_mark", best["accuracy"], *interval))
     return pd.DataFrame(found, columns=["setting", "label", "mark", "measure", "value", "value_low", "value_high"])

@@ -16,10 +16,17 @@ from synthlib.plots.style import (
     GROUP_MARKERS,
     GROUP_NAMES,
     PAGE_WIDTH,
+    SHADES,
     SOURCE_NAMES,
+    pick_ink,
 )
+from synthlib.tasks import task_title
 
-_BREAKS = {"zero_shot+attributed": "zero-shot +\nattributed", "pool+few_shot": "pool +\nfew-shot"}
+_BREAKS = {
+    "pool": "real pool\nalone",
+    "zero_shot+attributed": "zero-shot +\nattributed",
+    "pool+few_shot": "pool +\nfew-shot",
+}
 
 
 def plot_table_1(table: pd.DataFrame) -> Figure:
@@ -33,30 +40,25 @@ def plot_table_1(table: pd.DataFrame) -> Figure:
     tasks, sources = list(table["task"].unique()), list(table["source"].unique())
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH, 0.36 * len(tasks) + 0.9))
     values = table.pivot(index="task", columns="source", values="f1").loc[tasks, sources]
-    ax.imshow(100 * values.to_numpy(), cmap="Blues", vmin=20, vmax=110, aspect="auto")
+    image = ax.imshow(100 * values.to_numpy(), cmap="Blues", vmin=20, vmax=130, aspect="auto")
     for row in table.itertuples():
         x, y = sources.index(row.source), tasks.index(row.task)
-        color = "white" if row.f1 > 0.75 else "black"
-        ax.text(x, y - 0.14, f"{100 * row.f1:.1f}", ha="center", va="center", color=color, fontsize=8)
-        ax.text(
-            x,
-            y + 0.25,
-            f"{100 * row.f1_low:.0f} to {100 * row.f1_high:.0f}",
-            ha="center",
-            va="center",
-            color=color,
-            fontsize=6,
-        )
-    groups = table.drop_duplicates("task").set_index("task")["group"]
-    border = sum(groups[task] == groups[tasks[0]] for task in tasks)
-    ax.axhline(border - 0.5, color="white", lw=3)
+        style = {"ha": "center", "va": "center", "color": pick_ink(image.cmap(image.norm(100 * row.f1)))}
+        ax.text(x, y - 0.16, f"{100 * row.f1:.1f}", fontsize=8, **style)
+        ax.text(x, y + 0.24, f"{100 * row.f1_low:.0f} to {100 * row.f1_high:.0f}", fontsize=6.5, **style)
+    for group, rows in table.drop_duplicates("task").groupby("group"):
+        places = [tasks.index(task) for task in rows["task"]]
+        name = group.replace("_", " ")
+        ax.text(len(sources) - 0.4, np.mean(places), name, rotation=270, ha="left", va="center", fontsize=8)
+        if max(places) < len(tasks) - 1:
+            ax.axhline(max(places) + 0.5, color="white", lw=3)
     names = [_BREAKS.get(source, SOURCE_NAMES[source].replace(", ", ",\n")) for source in sources]
     ax.set_xticks(range(len(sources)), names)
-    ax.set_yticks(range(len(tasks)), tasks)
+    ax.set_yticks(range(len(tasks)), map(task_title, tasks))
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(False)
-    ax.set_xlabel("Macro-F1 (points) on real test texts, 95% interval below; white line: the study's two groups")
+    ax.set_xlabel("Macro-F1 (points) on real test texts, 95% interval below")
     return fig
 
 
@@ -80,7 +82,7 @@ def plot_gaps(gaps: pd.DataFrame) -> Figure:
             ax.plot(100 * row.f1, y, GROUP_MARKERS[row.group], color=color)
         ax.axvline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
-    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    axes[0, 0].set_yticks(range(len(tasks)), map(task_title, tasks))
     _name_groups(fig, axes[0, 0])
     fig.supxlabel("difference in Macro-F1 (points), 95% interval", fontsize=8)
     return fig
@@ -125,16 +127,17 @@ def plot_size_and_quality(parts: pd.DataFrame) -> Figure:
     """
     tasks = list(parts["task"].unique())[::-1]
     fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.3 * len(tasks) + 0.9))
-    looks = {"quality": ("#d55e00", -0.16, "quality: size-matched real minus zero-shot")}
-    looks["size"] = ("#0072b2", 0.16, "size and label shares: all real rows minus size-matched real")
+    looks = {"size": (SHADES[3], 0.16, "size and label shares: all real rows minus size-matched real")}
+    looks["quality"] = (SHADES[1], -0.16, "quality: size-matched real minus zero-shot")
     for part, (color, offset, name) in looks.items():
         rows = parts[parts["part"] == part]
         y = [tasks.index(task) + offset for task in rows["task"]]
-        ax.barh(y, 100 * rows["f1"], height=0.3, color=color, label=name)
+        ax.barh(y, 100 * rows["f1"], height=0.3, color=color, edgecolor="0.3", lw=0.5, label=name)
         for height, low, high in zip(y, rows["f1_low"], rows["f1_high"], strict=True):
             ax.plot([100 * low, 100 * high], [height, height], color="0.15", lw=1)
     ax.axvline(0, color="0.3", lw=0.8)
-    ax.set_yticks(range(len(tasks)), tasks)
+    ax.grid(False, axis="y")
+    ax.set_yticks(range(len(tasks)), map(task_title, tasks))
     ax.set_xlabel("part of the gap in Macro-F1 (points), 95% interval")
     fig.legend(loc="outside upper center", ncols=1)
     return fig
@@ -162,30 +165,35 @@ def plot_fine_tuned(conclusions: pd.DataFrame, pairs: list[tuple[str, str]]) -> 
             ax.plot(100 * rows[f"f1_{kind}"], y, marker, color=color, label=CLASSIFIER_NAMES[kind])
         ax.axvline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(f"{SOURCE_NAMES[first]}\nminus {SOURCE_NAMES[second]}")
-    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    axes[0, 0].set_yticks(range(len(tasks)), map(task_title, tasks))
     fig.supxlabel("difference in Macro-F1 (points), 95% interval", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 
 
 def _name_points(ax: plt.Axes, gaps: pd.DataFrame) -> None:
-    """Write each task's name beside its point, at the nearest place clear of other points, bars and names."""
+    """Write each task's title beside its point, at the nearest place clear of other points, bars, names and frame."""
     width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
+    left, right = np.array(ax.get_xlim()) / width
     x, low, high = gaps["score"] / width, 100 * gaps["f1_low"] / height, 100 * gaps["f1_high"] / height
     taken = [*zip(x, (low + high) / 2, [0.012] * len(x), (high - low) / 2, strict=True)]  # boxes: middle, half sizes
     for number, row in enumerate(gaps.itertuples()):
-        half = 0.012 * len(row.task) / 2
+        name = task_title(row.task)
+        half = 0.012 * len(name) / 2
         others = [box for place, box in enumerate(taken) if place != number]
         spots = []
         for far, up, side in itertools.product((1, 3, 5), (1, -1), (1, -1)):
             middle = row.score / width + side * (0.02 * far + half), 100 * row.f1 / height + up * 0.035 * far
             box = (*middle, half, 0.022)
             gap = min((_find_gap(box, other) for other in others), default=1.0)
+            gap = min(gap, middle[0] - half - left, right - middle[0] - half)
             spots.append((min(gap, 0.01), -far, side, up, box))
         _, far, side, up, box = max(spots, key=lambda spot: spot[:2])
-        taken.append(box)
+        point = row.score / width, 100 * row.f1 / height
+        leader = np.linspace(point, box[:2], 8)[1:] if far < -1 else []
+        taken += [box, *((*place, 0.004, 0.004) for place in leader)]
         ax.annotate(
-            row.task,
+            name,
             (row.score, 100 * row.f1),
             xytext=(-5 * far * side, -5 * far * up),
             textcoords="offset points",

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH
+from synthlib.plots.style import COLUMN_WIDTH, METHOD_LOOKS, PAGE_WIDTH
 
 _AXES = {
     "score_width": "width of a score's interval (log-odds)",
@@ -26,12 +26,12 @@ def interval_widths(widths: pd.DataFrame) -> Figure:
         From :func:`synthlib.crowd.power.simulate_pairs` or ``simulate_instances``: n_workers, votes_per_item, measure,
         value, value_low, value_high.
     """
-    measures = list(dict.fromkeys(widths["measure"]))
+    measures, (color, marker) = list(dict.fromkeys(widths["measure"])), METHOD_LOOKS[0]
     figure, axes = plt.subplots(1, len(measures), figsize=(PAGE_WIDTH, 2.6), squeeze=False)
     for ax, measure in zip(axes[0], measures, strict=True):
         rows = widths[widths["measure"] == measure].dropna(subset="value")
         spread = [rows["value"] - rows["value_low"], rows["value_high"] - rows["value"]]
-        ax.errorbar(rows["n_workers"], rows["value"], yerr=spread, color="#0072b2", marker="o", capsize=2, lw=1.2)
+        ax.errorbar(rows["n_workers"], rows["value"], yerr=spread, color=color, marker=marker, capsize=2, lw=1.2)
         ax.set(xscale="log", xlabel="workers (below: votes per item)", ylabel=_AXES[measure])
         named = [f"{row.n_workers}\n{row.votes_per_item:.3g}" for row in rows.itertuples()]
         ax.set_xticks(rows["n_workers"], named)
@@ -53,8 +53,9 @@ def recovered_scores(scores: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(COLUMN_WIDTH, 0.28 * len(scores) + 0.9))
     rows = scores.sort_values("assumed", ignore_index=True)
     spread = [rows["score"] - rows["score_low"], rows["score_high"] - rows["score"]]
-    ax.errorbar(rows["score"], rows.index, xerr=spread, fmt="o", color="#0072b2", capsize=2, lw=1.2, label="found")
-    ax.plot(rows["assumed"], rows.index, "|", color="#d55e00", ms=11, mew=2, label="assumed")
+    (assumed, _), (found, marker) = METHOD_LOOKS[:2]
+    ax.errorbar(rows["score"], rows.index, xerr=spread, fmt=marker, color=found, capsize=2, lw=1.2, label="found")
+    ax.plot(rows["assumed"], rows.index, "|", color=assumed, ms=11, mew=2, label="assumed", zorder=3)
     ax.set_yticks(rows.index, rows["title"])
     ax.set(xlabel="score (log-odds; right: more subjective)", title="Simulated workers, not people")
     ax.margins(y=0.08)

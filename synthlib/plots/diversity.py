@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from synthlib.plots.style import GROUP_NAMES, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import GROUP_NAMES, PAGE_WIDTH, SOURCE_MARKERS, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.tasks import task_title
 
 MEASURE_NAMES = {
     "remote_clique": "Remote Clique\n(cosine distance)",
@@ -16,9 +18,9 @@ MEASURE_NAMES = {
     "chamfer_within_label": "Chamfer within a label\n(cosine distance)",
 }
 REFERENCE_NAMES = {
-    "training": "source to real training texts",
-    "outside_pool": "the same without the few-shot pool",
-    "coverage": "real test texts to the source",
+    "training": "to real training texts",
+    "outside_pool": "the same, without pool",
+    "coverage": "from real test texts",
 }
 
 
@@ -56,7 +58,7 @@ def map_of_texts(frame: pd.DataFrame, *, shares: tuple[float, float]) -> Figure:
         Shares of the variance that x and y hold.
     """
     real = frame[frame["source"] == "real"]
-    sources, labels = _in_order(frame["source"]), list(frame["label"].unique())
+    sources, labels = list(frame["source"].unique()), list(frame["label"].unique())
     figure, axes = plt.subplots(1, len(sources), figsize=(PAGE_WIDTH, 2.3), sharex=True, sharey=True, squeeze=False)
     for ax, source in zip(axes[0], sources, strict=True):
         ax.scatter(real["x"], real["y"], s=4, color="0.8", linewidth=0)
@@ -73,9 +75,11 @@ def map_of_texts(frame: pd.DataFrame, *, shares: tuple[float, float]) -> Figure:
                 lw=0.5,
                 label=label.replace("_", " "),
             )
-        ax.set(title=SOURCE_NAMES[source], xlabel=f"component 1 ({shares[0]:.0%})", aspect="equal")
-    axes[0, 0].set_ylabel(f"component 2 ({shares[1]:.0%} of variance)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(labels))
+        ax.set(title=SOURCE_NAMES[source], aspect="equal")
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(3))
+    figure.supxlabel(f"component 1 ({shares[0]:.0%} of the variance)", size=8)
+    axes[0, 0].set_ylabel(f"component 2\n({shares[1]:.0%} of the variance)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(labels))
     return figure
 
 
@@ -104,7 +108,7 @@ def _panels_by_task(frame: pd.DataFrame, *, column: str, names: dict[str, str]) 
 
 
 def _draw_points(ax: Axes, frame: pd.DataFrame, tasks: list[str]) -> None:
-    sources = _in_order(frame["source"])
+    sources = list(frame["source"].unique())
     offsets = np.linspace(-0.27, 0.27, len(sources)) if len(sources) > 1 else [0.0]
     for source, offset in zip(sources, offsets, strict=True):
         rows = frame[frame["source"] == source]
@@ -112,15 +116,11 @@ def _draw_points(ax: Axes, frame: pd.DataFrame, tasks: list[str]) -> None:
             rows["value"],
             [tasks.index(task) + offset for task in rows["task"]],
             xerr=[rows["value"] - rows["value_low"], rows["value_high"] - rows["value"]],
-            fmt="o",
+            fmt=SOURCE_MARKERS[source],
             color=SOURCE_PALETTE[source],
             markersize=3.5,
             elinewidth=1,
             label=SOURCE_NAMES[source],
         )
-    ax.set_yticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
+    ax.set_yticks(range(len(tasks)), map(task_title, tasks))
     ax.set_ylim(len(tasks) - 0.5, -0.5)
-
-
-def _in_order(sources: pd.Series) -> list[str]:
-    return [source for source in SOURCE_PALETTE if source in set(sources)]

@@ -9,20 +9,34 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
+from synthlib.plots import sets
 from synthlib.plots.style import (
-    CLASSIFIER_LOOKS,
-    CLASSIFIER_NAMES,
     COLUMN_WIDTH,
+    METHOD_LOOKS,
     PAGE_WIDTH,
+    SOURCE_MARKERS,
     SOURCE_NAMES,
     SOURCE_PALETTE,
 )
 from synthlib.plots.table import format_estimates, table
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _COLUMNS = 5
+_TRENDS = {
+    "rho": "Spearman's ρ of\naccuracy and γ",
+    "slope": "slope of\naccuracy (points)",
+    "balanced_slope": "slope, labels\nbalanced (points)",
+    "slope_minus_real": "slope minus that\nof real (points)",
+    "gap": "unanimous minus\ndisputed (points)",
+}
+#: By measure: header, axis, where nothing is found, and scale.
+_QUESTIONS = {
+    "balanced_slope": ("Does accuracy rise with agreement?", "slope of balanced\naccuracy (points)", 0.0, 100),
+    "auc": ("Does doubt find disputed texts?", "AUC of\nuncertainty", 0.5, 1),
+}
+_EFFECTS = {"subjectivity": "task subjectivity", "disagreement": "dissent"}
 
 
 def agreement_table(agreements: pd.DataFrame) -> Figure:
@@ -38,8 +52,8 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
         {
             "task": agreements["title"],
             "votes of": agreements["votes_of"].replace({"panel": "panel of personas"}),
-            "texts": agreements["texts"],
-            "votes": agreements["votes"],
+            "texts": agreements["texts"].map("{:,}".format),
+            "votes": agreements["votes"].map("{:,}".format, na_action="ignore"),
             "unanimous (%)": [f"{100 * share:.0f}" for share in agreements["unanimous"]],
             "mean $a_i$": format_estimates(agreements, "agreement", digits=3),
             "α": format_estimates(agreements, "alpha", digits=2),
@@ -50,31 +64,33 @@ def agreement_table(agreements: pd.DataFrame) -> Figure:
     return table(shown, rules=[first] if first < len(shown) else [], note=note)
 
 
-def slopes_table(slopes: pd.DataFrame) -> Figure:
-    """Return how accuracy goes with gamma, a block of rows per set of texts.
+def slopes(trends: pd.DataFrame) -> Figure:
+    """Return how accuracy goes with gamma: a row per set of texts, a panel per measure, a point per training source.
 
     Parameters
     ----------
-    slopes : DataFrame
-        title, votes_of, source (in the same order in every block), n_disputed, and with intervals rho, slope, gap,
-        balanced_slope and slope_minus_real.
+    trends : DataFrame
+        title, votes_of, source, n_disputed, and with intervals rho (Spearman's, of accuracy and gamma), slope,
+        balanced_slope and slope_minus_real (fractions per unit of gamma) and gap (fraction). Sets on which none of
+        these is defined are named below.
     """
-    repeated = slopes.duplicated(["title", "votes_of"])
-    shown = pd.DataFrame(
-        {
-            "task": slopes["title"].mask(repeated, ""),
-            "votes of": slopes["votes_of"].mask(repeated, ""),
-            "trained on": slopes["source"].map(SOURCE_NAMES),
-            "disputed": slopes["n_disputed"],
-        }
-    )
-    heads = {"rho": "rho", "slope": "slope", "gap": "gap", "balanced_slope": "slope, labels\nbalanced"}
-    for name, head in (heads | {"slope_minus_real": "slope minus\nthat of real"}).items():
-        shown[head] = format_estimates(slopes, name, digits=2)
-    note = "rho: Spearman, accuracy with gamma; slope: accuracy (fraction) per unit of gamma; gap: unanimous minus "
-    note += "disputed texts. A dash: undefined (fewer than three thresholds, or five disputed texts). "
-    note += "Panel: personas of one language model, not people."
-    return table(shown, rules=np.flatnonzero(~repeated)[1:], note=note)
+    defined = trends[list(_TRENDS)].notna().any(axis=1).groupby([trends["votes_of"], trends["title"]]).transform("any")
+    rows = sets.list_rows(trends[defined])
+    figure, axes = plt.subplots(1, len(_TRENDS), figsize=(PAGE_WIDTH, 0.25 * len(rows) + 1.4), sharey=True)
+    for ax in axes[2:4]:
+        ax.sharex(axes[1])
+    for ax, (name, label) in zip(axes, _TRENDS.items(), strict=True):
+        columns, scale = (name, f"{name}_low", f"{name}_high"), 1 if name == "rho" else 100
+        sets.draw_estimates(ax, trends[defined], rows, columns, by="source", scale=scale)
+        ax.axvline(0, color="0.3", linewidth=0.8, linestyle=":")
+        ax.set_xlabel(label, size=7)
+        ax.margins(x=0.18)
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    sets.name_rows(axes[0], rows, sets.count_disputed(trends))
+    _add_legend(figure, axes[0])
+    note = "Slopes: points of accuracy per unit of γ. Below five disputed texts the last column is not defined."
+    sets.add_note(figure, note, trends[~defined], "fewer than three thresholds")
+    return figure
 
 
 def gamma_curves(curves: pd.DataFrame) -> Figure:
@@ -126,10 +142,9 @@ def human_agreement(curves: pd.DataFrame, classes: pd.DataFrame) -> Figure:
         ax.set(xlabel="threshold γ of people's $a_i$", ylabel="accuracy (%)")
     if not classes.empty:
         ax = axes.ravel()[n_panels - 1]
-        values = [100 * classes[name] for name in ("agreement", "agreement_low", "agreement_high")]
-        ax.errorbar(
-            100 * classes["people"], values[0], [values[0] - values[1], values[2] - values[0]], fmt="ko", capsize=2
-        )
+        value, low, high = (100 * classes[name] for name in ("agreement", "agreement_low", "agreement_high"))
+        look = {"color": METHOD_LOOKS[1][0], "fmt": METHOD_LOOKS[1][1], "capsize": 2}
+        ax.errorbar(100 * classes["people"], value, [value - low, high - value], **look)
         ax.set_title("Panel of personas against people")
         ax.set(xlabel="people's agreement (%, at least)", ylabel="panel's mean $a_i$ (%)")
     _add_legend(figure, axes[0, 0])
@@ -142,25 +157,17 @@ def uncertainty(found: pd.DataFrame) -> Figure:
     Parameters
     ----------
     found : DataFrame
-        title, source, n_disputed, auc, auc_low, auc_high; rows without AUC are shown as empty.
+        title, votes_of, source, n_disputed, auc, auc_low, auc_high; sets without AUC are named below.
     """
-    titles, sources = list(found["title"].unique()), list(found["source"].unique())
-    figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.3 * len(titles) + 0.9))
+    defined = found["auc"].notna()
+    rows = sets.list_rows(found[defined])
+    figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.8, 0.3 * len(rows) + 1.4))
+    sets.draw_estimates(ax, found, rows, ("auc", "auc_low", "auc_high"), by="source", scale=1)
     ax.axvline(0.5, color="0.5", linestyle="--", linewidth=0.8)
-    for number, source in enumerate(sources):
-        rows = found[found["source"] == source].set_index("title").loc[titles]
-        y = [place + 0.6 * ((number + 0.5) / len(sources) - 0.5) for place in range(len(titles))]
-        reach = [rows["auc"] - rows["auc_low"], rows["auc_high"] - rows["auc"]]
-        style = {"color": SOURCE_PALETTE[source], "fmt": _MARKERS[number % len(_MARKERS)], "markersize": 3}
-        ax.errorbar(rows["auc"], y, xerr=reach, linewidth=0.8, label=SOURCE_NAMES[source], **style)
-    counts = found.drop_duplicates("title").set_index("title")["n_disputed"]
-    ax.set_yticks(range(len(titles)), [f"{title} ({counts[title]})" for title in titles])
-    ax.set(
-        xlim=(0, 1),
-        ylim=(len(titles) - 0.5, -0.5),
-        xlabel="AUC of uncertainty (dashed: chance)\npanel: language-model personas, not people",
-    )
+    sets.name_rows(ax, rows, sets.count_disputed(found))
+    ax.set_xlabel("AUC of uncertainty (dashed: chance)")
     _add_legend(figure, ax)
+    sets.add_note(figure, "", found[~defined], "fewer than five disputed texts")
     return figure
 
 
@@ -170,28 +177,29 @@ def kinds_of_classifiers(trends: pd.DataFrame) -> Figure:
     Parameters
     ----------
     trends : DataFrame
-        title, votes_of, source, classifier, measure (``balanced_slope`` or ``auc``), value, low, high; sets on which
-        nothing is defined are left out.
+        title, votes_of, source, classifier, measure (``balanced_slope`` or ``auc``), value, low, high (fractions); sets
+        on which nothing is defined are left out.
     """
     panels = list(trends.groupby(["measure", "source"], sort=False).groups)
     trends = trends.dropna(subset="value")
-    names = trends["title"] + ", " + trends["votes_of"]
-    titles = list(names.unique())
-    size = (PAGE_WIDTH, 0.3 * len(titles) + 1.0)
+    rows = sets.list_rows(trends)
+    size = (PAGE_WIDTH, 0.27 * len(rows) + 1.3)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    first = dict(zip([measure for measure, _ in panels][::-1], axes[0][::-1], strict=True))
     for ax, (measure, source) in zip(axes[0], panels, strict=True):
-        for kind, offset in (("frozen", -0.17), ("fine_tuned", 0.17)):
-            color, marker = CLASSIFIER_LOOKS[kind]
-            chosen = (trends["measure"] == measure) & (trends["source"] == source) & (trends["classifier"] == kind)
-            rows = trends[chosen]
-            y = [titles.index(title) + offset for title in names[chosen]]
-            ax.hlines(y, rows["low"], rows["high"], color=color, lw=1.2)
-            ax.plot(rows["value"], y, marker, color=color, markersize=3, label=CLASSIFIER_NAMES[kind])
-        ax.axvline(0.0 if measure == "balanced_slope" else 0.5, color="0.3", linewidth=0.8, linestyle=":")
-        of_what = "slope of balanced\naccuracy over γ" if measure == "balanced_slope" else "AUC of uncertainty"
-        ax.set(title=SOURCE_NAMES[source], xlabel=of_what, ylim=(len(titles) - 0.5, -0.5))
-    axes[0, 0].set_yticks(range(len(titles)), titles)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        header, label, middle, scale = _QUESTIONS[measure]
+        if ax is not first[measure]:
+            ax.sharex(first[measure])
+        chosen = trends[(trends["measure"] == measure) & (trends["source"] == source)]
+        sets.draw_estimates(ax, chosen, rows, ("value", "low", "high"), by="classifier", scale=scale)
+        ax.axvline(middle, color="0.3", linewidth=0.8, linestyle=":")
+        ax.set_title(f"\ntrained on {SOURCE_NAMES[source]}")
+        ax.set_xlabel(label)
+        if ax is first[measure]:
+            place = {"xytext": (0, 17), "textcoords": "offset points", "annotation_clip": False}
+            ax.annotate(header, (0, 1), xycoords="axes fraction", weight="bold", size=8, **place).set_in_layout(False)
+    sets.name_rows(axes[0, 0], rows)
+    _add_legend(figure, axes[0, 0])
     return figure
 
 
@@ -217,7 +225,7 @@ def soft_labels(distances: pd.DataFrame) -> Figure:
             row = rows.loc[source]
             ends = [[row["manhattan"] - row["manhattan_low"]], [row["manhattan_high"] - row["manhattan"]]]
             ax.errorbar(
-                row["manhattan"], place, xerr=ends, fmt=_MARKERS[place], color=SOURCE_PALETTE[source], capsize=2
+                row["manhattan"], place, xerr=ends, fmt=SOURCE_MARKERS[source], color=SOURCE_PALETTE[source], capsize=2
             )
         ax.set_yticks(range(len(sources)), [SOURCE_NAMES[name] for name in sources])
         ax.set(ylim=(len(sources) - 0.5, -0.5))
@@ -241,21 +249,27 @@ def mixed_model(coefficients: pd.DataFrame, residuals: np.ndarray, effects: np.n
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_WIDTH, 0.3 * len(shown) + 1.1), width_ratios=(3, 2))
     left.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
     for place, row in enumerate(shown.itertuples()):
-        colour = SOURCE_PALETTE[row.term.split(" x ")[0]]
+        source = row.term.split(" x ")[0]
+        colour, marker = SOURCE_PALETTE[source], SOURCE_MARKERS[source]
         middle = (row.task_low + row.task_high) / 2
         for value, low, high, y, fill in (
             (row.estimate, row.low, row.high, place - 0.13, colour),
             (middle, row.task_low, row.task_high, place + 0.13, "white"),
         ):
             ends = [[100 * (value - low)], [100 * (high - value)]]
-            left.errorbar(100 * value, y, xerr=ends, fmt="o", color=colour, markerfacecolor=fill, capsize=2)
+            left.errorbar(100 * value, y, xerr=ends, fmt=marker, color=colour, markerfacecolor=fill, capsize=2)
     names = [term.split(" x ") for term in shown["term"]]
-    left.set_yticks(range(len(shown)), [f"{SOURCE_NAMES[source]}, {what}" for source, what in names])
+    left.set_yticks(range(len(shown)), [f"{SOURCE_NAMES[source]} × {_EFFECTS[what]}" for source, what in names])
     left.set(ylim=(len(shown) - 0.5, -0.5))
-    left.set_xlabel("change of accuracy against real text (points),\nper s.d. of subjectivity, per dissenter of five")
-    for values, marker, name in ((residuals, ".", "residuals"), (effects, "s", "sources on tasks")):
+    for side, text in (("right", "← gap widens  "), ("left", "  gap narrows →")):
+        place = {"xycoords": left.get_xaxis_transform(), "xytext": (0, -22), "textcoords": "offset points"}
+        left.annotate(text, (0, 0), size=7, ha=side, **place)
+    label = "change of accuracy against real text (points),\nper s.d. of subjectivity, per dissenter of five"
+    left.set_xlabel(label, labelpad=13)
+    named = ((residuals, METHOD_LOOKS[1], "residuals"), (effects, METHOD_LOOKS[0], "sources on tasks"))
+    for values, (colour, marker), name in named:
         places = stats.norm.ppf((np.arange(len(values)) + 0.5) / len(values))
-        right.plot(places, np.sort(values) / np.std(values), marker, markersize=2.5, label=name)
+        right.plot(places, np.sort(values) / np.std(values), marker, color=colour, markersize=2.5, label=name)
     right.axline((0, 0), slope=1, color="0.5", linestyle="--", linewidth=0.8)
     right.set(xlabel="normal quantile", ylabel="value (s.d.)")
     right.legend(loc="upper left")
@@ -263,17 +277,17 @@ def mixed_model(coefficients: pd.DataFrame, residuals: np.ndarray, effects: np.n
 
 
 def _draw_curves(ax: Axes, rows: pd.DataFrame, title: str) -> None:
-    for number, (source, line) in enumerate(rows.groupby("source", sort=False)):
+    for source, line in rows.groupby("source", sort=False):
         colour = SOURCE_PALETTE[source]
         low, high = 100 * line["accuracy_low"], 100 * line["accuracy_high"]
         ax.vlines(line["gamma"], low, high, color=colour, linewidth=0.6)
         ax.fill_between(line["gamma"], low, high, color=colour, alpha=0.15)
-        style = {"color": colour, "marker": _MARKERS[number], "label": SOURCE_NAMES[source]}
+        style = {"color": colour, "marker": SOURCE_MARKERS[source], "label": SOURCE_NAMES[source]}
         ax.plot(line["gamma"], 100 * line["accuracy"], **style)
     line = rows.drop_duplicates("gamma")
     ax.plot(line["gamma"], 100 * line["constant"], color="0.5", linestyle=":", label="most frequent label")
     n_texts = rows["n_texts"]
-    ax.set_title(f"{title}\n{n_texts.max() - n_texts.min()} of {n_texts.max()} disputed", size=7)
+    ax.set_title(f"{title}\n{n_texts.max() - n_texts.min():,} of {n_texts.max():,} disputed", size=7)
     ticks = []
     for gamma in sorted(rows["gamma"].unique(), reverse=True):
         ticks += [gamma] if not ticks or ticks[-1] - gamma >= 0.06 else []

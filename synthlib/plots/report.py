@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthlib.plots.style import GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH
+from synthlib.plots.style import GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, HIGHLIGHT, METHOD_LOOKS, PAGE_WIDTH
 
-_MINE = "#009e73"
 _KINDS = {
-    "own": (_MINE, "*", "this task"),
-    "people": ("#0072b2", "o", "people"),
-    "panel": ("#8c8c8c", "D", "language-model personas, not people"),
+    "own": (HIGHLIGHT, "*", "this task"),
+    "people": (*METHOD_LOOKS[0], "people"),
+    "panel": (*METHOD_LOOKS[1], "language-model personas, not people"),
 }
 
 
@@ -44,7 +43,7 @@ def place(sets: pd.DataFrame, *, own_voters: str) -> Figure:
             )
             ax.scatter(group[name], group.index, s=size**2, c=fill, marker=marker, edgecolors=color, zorder=3)
         for line in rows.index[rows["kind"] == "own"]:
-            ax.axhspan(line - 0.45, line + 0.45, color=_MINE, alpha=0.12, lw=0)
+            ax.axhspan(line - 0.45, line + 0.45, color=HIGHLIGHT, alpha=0.12, lw=0)
         ax.set(xlabel=label, xlim=(None, 1.02))
     axes[0].set_yticks(rows.index, rows["title"])
     for text, kind in zip(axes[0].get_yticklabels(), rows["kind"], strict=True):
@@ -96,7 +95,7 @@ def expectation(
     ]
     handles.append(Line2D([], [], color="0.4", lw=5, alpha=0.4, label="interval for one more task"))
     placed = mine["score"].notna().any()
-    handles.append(_mark(_MINE, "*", "this task, predicted" if placed else "this task: its score is not known"))
+    handles.append(_mark(HIGHLIGHT, "*", "this task, predicted" if placed else "this task: its score is not known"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
@@ -111,7 +110,7 @@ def _draw_expectation(ax: Axes, gaps: pd.DataFrame, lines: pd.DataFrame, mine: p
         known = np.isfinite(row.score)
         x = row.score if known else lines["score"].max() + 0.12 * np.ptp(lines["score"])
         spread = [[100 * (row.gap - row.gap_low)], [100 * (row.gap_high - row.gap)]]
-        ax.errorbar([x], [100 * row.gap], yerr=spread, color=_MINE, marker="*", ms=10, capsize=3, lw=1.6)
+        ax.errorbar([x], [100 * row.gap], yerr=spread, color=HIGHLIGHT, marker="*", ms=10, capsize=3, lw=1.6)
 
 
 def _rows_of(table: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:

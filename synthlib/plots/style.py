@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -61,8 +61,27 @@ _NAMES = {
     "verbalized": "verbalized",
 }
 SOURCE_PALETTE, SOURCE_NAMES = _Sources(_PALETTE, _mix), _Sources(_NAMES, " + ".join)
+#: A marker per source, the same in all figures; a joined one that is not listed has a point.
+SOURCE_MARKERS = _Sources(
+    {
+        "real": "o",
+        "real_matched": "p",
+        "pool": "h",
+        "pool+few_shot": "<",
+        "few_shot": "^",
+        "attributed": "D",
+        "zero_shot": "s",
+        "zero_shot+attributed": ">",
+        "hierarchical": "v",
+        "grounded": "P",
+        "verbalized": "X",
+    },
+    lambda parts: ".",
+)
+
+#: What is no source has no source's colour: greys told apart by markers, and one colour to point at a thing.
 GROUP_MARKERS = {"least_subjective": "o", "most_subjective": "s"}
-GROUP_COLORS = {"least_subjective": "#0072b2", "most_subjective": "#d55e00"}
+GROUP_COLORS = {"least_subjective": "#8c8c8c", "most_subjective": "#262626"}
 GROUP_NAMES = {"least_subjective": "least subjective (study)", "most_subjective": "most subjective (study)"}
 
 #: Kinds of classifiers: name, and colour and marker.
@@ -73,11 +92,20 @@ CLASSIFIER_NAMES = {
     "majority": "commonest label",
 }
 CLASSIFIER_LOOKS = {
-    "frozen": ("#7f7f7f", "o"),
-    "fine_tuned": ("#0072b2", "s"),
-    "tfidf": ("#e69f00", "^"),
+    "frozen": ("#8c8c8c", "o"),
+    "fine_tuned": ("#1a1a1a", "s"),
+    "tfidf": ("#595959", "^"),
     "majority": ("#b0b0b0", "x"),
 }
+
+#: Methods, estimates or crowds that are compared: colour and marker, in the order in which they are drawn.
+METHOD_LOOKS = (("#1a1a1a", "o"), ("#8c8c8c", "s"), ("#595959", "^"))
+#: Parts of a whole (labels of a task, parts of a gap), from dark to light.
+SHADES = ("#4d4d4d", "#8c8c8c", "#bdbdbd", "#e0e0e0")
+#: The one thing that a figure is about, such as a task of one's own.
+HIGHLIGHT = "#b2182b"
+#: Recipes of stories: colour and marker.
+RECIPE_LOOKS = {"direct": ("#7b3f00", "o"), "hierarchical": ("#6f8fb5", "v"), "textbook": ("#6b6b6b", "P")}
 
 
 def set_style() -> None:
@@ -100,6 +128,23 @@ def set_style() -> None:
             "pdf.fonttype": 42,
         }
     )
+
+
+def pick_ink(shade: str | Sequence[float]) -> str:
+    """Return ``black`` or ``white``: what has more contrast as writing on a shade.
+
+    References
+    ----------
+    W3C (2023). Web Content Accessibility Guidelines 2.2: relative luminance, contrast ratio.
+
+    Examples
+    --------
+    >>> pick_ink("#1a1a1a"), pick_ink("#4292c6")
+    ('white', 'black')
+    """
+    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(shade)]
+    luminance = sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def save_figure(figure: Figure, frame: pd.DataFrame, folder: Path, name: str) -> list[Path]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 
-from synthlib.plots.style import COLUMN_WIDTH, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES
+from synthlib.plots.style import COLUMN_WIDTH, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, pick_ink
 
 GROUP_DASHES = {"least_subjective": "-", "most_subjective": (0, (3, 1))}
 FIRM = 0.95  # share of resamples in which a firm border holds
@@ -103,11 +103,19 @@ def rank_probabilities(probabilities: pd.DataFrame, *, judges: str) -> Figure:
     shares = shares.loc[(shares * shares.columns).sum(axis=1).sort_values().index]
     figure = plt.figure(figsize=(COLUMN_WIDTH, 0.22 * len(shares) + 0.8))
     ax = figure.subplots()
-    ax.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    image = ax.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         if share >= 0.005:
-            ax.text(j, i, f"{100 * share:.0f}", size=7, ha="center", va="center", color="w" if share > 0.5 else "k")
+            ax.text(
+                j,
+                i,
+                f"{100 * share:.0f}",
+                size=7,
+                ha="center",
+                va="center",
+                color=pick_ink(image.cmap(image.norm(share))),
+            )
     ax.set_xticks(range(shares.shape[1]), shares.columns)
     ax.set_yticks(range(len(shares)), shares.index)
     ax.set(xlabel=f"rank (1 = least subjective)\ncells: % of resamples of {judges}")

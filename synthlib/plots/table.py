@@ -65,17 +65,17 @@ def table(
 
 
 def format_estimates(frame: pd.DataFrame, name: str, *, digits: int) -> list[str | None]:
-    """Return ``value [low, high]`` of every row, from columns name, name_low and name_high; None where it is missing.
+    """Return ``value (low to high)`` of every row, from columns name, name_low and name_high; None where it is missing.
 
     Examples
     --------
     >>> frame = pd.DataFrame({"f1": [0.5, None], "f1_low": [0.41, None], "f1_high": [0.6, None]})
     >>> format_estimates(frame, "f1", digits=2)
-    ['0.50 [0.41, 0.60]', None]
+    ['0.50 (0.41 to 0.60)', None]
     """
     estimates = frame[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
     return [
-        None if math.isnan(value) else f"{value:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+        None if math.isnan(value) else f"{value:z.{digits}f} ({low:z.{digits}f} to {high:z.{digits}f})"
         for value, low, high in estimates
     ]
 

@@ -6,9 +6,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import COLUMN_WIDTH, GROUP_COLORS, GROUP_MARKERS, GROUP_NAMES, PAGE_WIDTH
-
-_SHADES = ("#08306b", "#2171b5", "#6baed6", "#c6dbef")
+from synthlib.plots.style import (
+    COLUMN_WIDTH,
+    GROUP_COLORS,
+    GROUP_MARKERS,
+    GROUP_NAMES,
+    PAGE_WIDTH,
+    SHADES,
+    pick_ink,
+)
+from synthlib.tasks import task_title
 
 
 def plot_balance(balance: pd.DataFrame) -> Figure:
@@ -20,18 +27,16 @@ def plot_balance(balance: pd.DataFrame) -> Figure:
         task, label, share (fraction), in the order to draw.
     """
     tasks = list(balance["task"].unique())[::-1]
-    fig, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.75, 0.27 * len(tasks) + 0.6))
+    fig, ax = plt.subplots(figsize=(PAGE_WIDTH, 0.27 * len(tasks) + 0.6))
     for task, rows in balance.groupby("task", sort=False):
         left = 0.0
         for number, row in enumerate(rows.itertuples()):
-            color = _SHADES[number % len(_SHADES)]
+            color = SHADES[number % len(SHADES)]
             ax.barh(tasks.index(task), 100 * row.share, left=left, color=color, edgecolor="white", height=0.75)
-            ink = "white" if number % len(_SHADES) < 2 else "black"
-            ax.text(
-                left + 50 * row.share, tasks.index(task), row.label, ha="center", va="center", color=ink, fontsize=5.5
-            )
+            style = {"ha": "center", "va": "center", "color": pick_ink(color), "fontsize": 6.5}
+            ax.text(left + 50 * row.share, tasks.index(task), row.label.replace("_", " "), **style)
             left += 100 * row.share
-    ax.set_yticks(range(len(tasks)), tasks)
+    ax.set_yticks(range(len(tasks)), map(task_title, tasks))
     ax.set_xlim(0, 100)
     ax.set_xlabel("training rows (percent)")
     ax.grid(False)
@@ -57,7 +62,7 @@ def plot_lengths(lengths: pd.DataFrame) -> Figure:
     ax.set_xscale("log")
     ax.set_xticks([5, 10, 20, 50, 100, 200, 500], ["5", "10", "20", "50", "100", "200", "500"])
     ax.minorticks_off()
-    ax.set_yticks(range(len(tasks)), tasks)
+    ax.set_yticks(range(len(tasks)), map(task_title, tasks))
     ax.set_xlabel("words per text (median, middle 80%)")
     fig.legend(loc="outside upper center", ncols=1)
     return fig

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_MARKERS, SOURCE_NAMES, SOURCE_PALETTE
 
 _STYLES = {"real": "-", "zero_shot": "--", "few_shot": "-.", "attributed": ":"}
 _STYLES |= {"hierarchical": (0, (5, 1)), "grounded": (0, (1, 1)), "verbalized": (0, (3, 1, 1, 1, 1, 1))}
@@ -117,7 +117,7 @@ def plot_scoring(curve: pd.DataFrame, *, confidence: float) -> Figure:
     confidence : float
         Of the intervals in ``curve``.
     """
-    axes_of = {"rows": "texts to learn from"}
+    axes_of = {"n_per_label": "texts per label"}
     if curve["cost_usd"].gt(0).all():
         axes_of["cost_usd"] = "cost (USD)"
     size = (COLUMN_WIDTH if len(axes_of) == 1 else PAGE_WIDTH, 2.6)
@@ -126,12 +126,14 @@ def plot_scoring(curve: pd.DataFrame, *, confidence: float) -> Figure:
         for setting, part in curve.groupby("setting", sort=False):
             color = SOURCE_PALETTE[setting]
             ax.fill_between(part[column], 100 * part["f1_low"], 100 * part["f1_high"], color=color, alpha=0.2, lw=0)
-            ax.plot(part[column], 100 * part["f1"], "o", ls=_STYLES[setting], color=color, label=SOURCE_NAMES[setting])
+            look = {"marker": SOURCE_MARKERS[setting], "ls": _STYLES[setting], "color": color}
+            ax.plot(part[column], 100 * part["f1"], label=SOURCE_NAMES[setting], **look)
             first = part[part["flat"]].head(1)
             ax.plot(first[column], 100 * first["f1"], "o", ms=9, mfc="none", mec=color)
         ax.set_xlabel(title)
-    axes[0, 0].plot([], [], "o", ms=9, mfc="none", mec="0.3", ls="", label="flat from here")
-    axes[0, 0].set_ylabel(f"Macro-F1 on held-out real rows\n(points, {100 * confidence:.0f}% interval over seeds)")
+    if curve["flat"].any():
+        axes[0, 0].plot([], [], "o", ms=9, mfc="none", mec="0.3", ls="", label="flat from here")
+    axes[0, 0].set_ylabel(f"Macro-F1 (points) on real rows,\n{100 * confidence:.0f}% interval over seeds")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, handletextpad=0.3, columnspacing=1.0)
     return fig

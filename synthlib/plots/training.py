@@ -16,13 +16,14 @@ from synthlib.plots.style import (
     CLASSIFIER_NAMES,
     COLUMN_WIDTH,
     PAGE_WIDTH,
+    SOURCE_MARKERS,
     SOURCE_NAMES,
     SOURCE_PALETTE,
+    pick_ink,
 )
+from synthlib.tasks import task_title
 
-_CURVE_STYLE = {"real": ("#000000", "o"), "real+synthetic": ("#e69f00", "s")}
-_MARKERS = {"real": "o", "zero_shot": "s", "few_shot": "^", "attributed": "D"}
-_MARKERS |= {"hierarchical": "v", "grounded": "P", "verbalized": "X"}
+_MIXED = {"real": "real", "real+synthetic": "zero_shot+attributed"}  # sources whose looks mixing curves have
 
 
 def plot_sources(metrics: pd.DataFrame, *, chance: float) -> Figure:
@@ -37,11 +38,11 @@ def plot_sources(metrics: pd.DataFrame, *, chance: float) -> Figure:
     for y, row in enumerate(metrics.iloc[::-1].itertuples()):
         color = SOURCE_PALETTE[row.source]
         ax.plot([100 * row.f1_low, 100 * row.f1_high], [y, y], color=color, lw=1.5)
-        ax.plot(100 * row.f1, y, "o", color=color)
+        ax.plot(100 * row.f1, y, SOURCE_MARKERS[row.source], color=color)
     names = [f"{SOURCE_NAMES[row.source]} ({row.n_train:,})" for row in metrics.iloc[::-1].itertuples()]
     ax.set_yticks(range(len(metrics)), names)
     ax.axvline(100 * chance, color="0.5", ls=":", lw=1)
-    ax.set_xlabel("Macro-F1 on real test texts (points), 95% interval")
+    ax.set_xlabel("Macro-F1 on real test texts\n(points, 95% interval)")
     return fig
 
 
@@ -63,7 +64,7 @@ def plot_kinds(scores: pd.DataFrame) -> Figure:
         ax.plot(100 * rows["f1"], y, marker, color=color, label=CLASSIFIER_NAMES[kind])
     ax.set_yticks(range(len(sources)), [SOURCE_NAMES[source] for source in sources])
     ax.set_ylim(len(sources) - 0.5, -0.5)
-    ax.set_xlabel("Macro-F1 on real test texts (points), 95% interval")
+    ax.set_xlabel("Macro-F1 on real test texts\n(points, 95% interval)")
     fig.legend(loc="outside upper center", ncols=2)
     return fig
 
@@ -77,21 +78,14 @@ def plot_confusions(confusions: pd.DataFrame, labels: list[str]) -> Figure:
         source, label, predicted, share (fraction of the texts of ``label``).
     """
     sources = list(confusions["source"].unique())
-    fig, axes = plt.subplots(1, len(sources), figsize=(1.7 * len(sources) + 0.6, 2.3), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(sources), figsize=(1.7 * len(sources) + 0.6, 2.6), sharey=True, squeeze=False)
     for ax, source in zip(axes[0], sources, strict=True):
         wide = confusions[confusions["source"] == source].pivot(index="label", columns="predicted", values="share")
         wide = 100 * wide.loc[labels, labels].to_numpy()
-        ax.imshow(wide, cmap="Blues", vmin=0, vmax=100)
+        image = ax.imshow(wide, cmap="Blues", vmin=0, vmax=100)
         for (row, column), value in np.ndenumerate(wide):
-            ax.text(
-                column,
-                row,
-                f"{value:.0f}",
-                ha="center",
-                va="center",
-                color="white" if value > 55 else "black",
-                fontsize=7,
-            )
+            ink = pick_ink(image.cmap(image.norm(value)))
+            ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=7)
         ax.set_title(SOURCE_NAMES[source])
         ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
         ax.set_yticks(range(len(labels)), labels)
@@ -120,9 +114,10 @@ def plot_convergence(convergence: pd.DataFrame, *, watched: str | None) -> Figur
     for source, curve in rows.groupby("source", sort=False):
         color = SOURCE_PALETTE[source]
         ax.fill_between(curve["step"], curve["value_low"], curve["value_high"], color=color, alpha=0.12, lw=0)
-        ax.plot(curve["step"], curve["value"], color=color, lw=1.2, marker="o", ms=2.5, label=SOURCE_NAMES[source])
+        look = {"color": color, "marker": SOURCE_MARKERS[source], "label": SOURCE_NAMES[source]}
+        ax.plot(curve["step"], curve["value"], lw=1.2, ms=3, **look)
     ax.set_xlabel("optimiser steps")
-    ax.set_ylabel(f"Macro-F1 on {watched} texts (points)" if watched else "training loss (nats)")
+    ax.set_ylabel(f"Macro-F1 (points)\non {watched} texts" if watched else "training loss (nats)")
     fig.legend(loc="outside upper center", ncols=2, columnspacing=1.0, handlelength=1.5)
     return fig
 
@@ -131,13 +126,13 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
     """Plot Macro-F1 against training texts per label, one line per source, with intervals."""
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.7))
     for source, rows in curves.groupby("source", sort=False):
-        _draw_curve(ax, rows, "n_per_label", SOURCE_PALETTE[source], _MARKERS[source], SOURCE_NAMES[source])
+        _draw_curve(ax, rows, source, SOURCE_NAMES[source])
     ax.set_xscale("log")
     ticks = sorted(curves["n_per_label"].unique())
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("training texts per label")
-    ax.set_ylabel("Macro-F1 (points), band: 95% interval")
+    ax.set_ylabel("Macro-F1 (points),\nband: 95% interval")
     fig.legend(loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return fig
 
@@ -162,22 +157,25 @@ def plot_mixing_curves(curves: pd.DataFrame) -> Figure:
     for ax, task in zip(axes.flat, tasks, strict=False):
         rows = curves[curves["task"] == task]
         for source, name in (("real", "real alone"), ("real+synthetic", "added to zero-shot + attributed")):
-            _draw_curve(ax, rows[rows["source"] == source], "n_per_label", *_CURVE_STYLE[source], name)
+            _draw_curve(ax, rows[rows["source"] == source], _MIXED[source], name)
         ax.axhline(100 * rows["all_real"].iloc[0], color="0.4", ls="--", lw=1, label="all real rows")
         ax.set_xscale("symlog", linthresh=10)
         ticks = sorted(rows["n_per_label"].unique())
         shown = ticks if len(tasks) == 1 else [tick for tick in ticks if tick in (0, 10, 50, 200)]
         ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
         ax.minorticks_off()
-        ax.set_title(task)
+        ax.set_xlim(-2, 1.3 * ticks[-1])
+        ax.set_title(task_title(task), size=7 if len(tasks) > 1 else 8)
     fig.supxlabel("real training texts per label", fontsize=8)
-    fig.supylabel("Macro-F1 (points), band: 95% interval", fontsize=8)
+    fig.supylabel("Macro-F1 (points),\nband: 95% interval", fontsize=8, ha="center")
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=min(3, n_columns + 1))
     return fig
 
 
-def _draw_curve(ax: Axes, rows: pd.DataFrame, x: str, color: str, marker: str, name: str) -> None:
-    rows = rows.sort_values(x)
-    ax.fill_between(rows[x], 100 * rows["f1_low"], 100 * rows["f1_high"], color=color, alpha=0.15, lw=0)
-    ax.plot(rows[x], 100 * rows["f1"], marker=marker, color=color, lw=1.2, ms=3.5, label=name)
+def _draw_curve(ax: Axes, rows: pd.DataFrame, source: str, name: str) -> None:
+    rows, color = rows.sort_values("n_per_label"), SOURCE_PALETTE[source]
+    x = rows["n_per_label"]
+    ax.fill_between(x, 100 * rows["f1_low"], 100 * rows["f1_high"], color=color, alpha=0.15, lw=0)
+    look = {"color": color, "marker": SOURCE_MARKERS[source], "label": name, "clip_on": False}
+    ax.plot(x, 100 * rows["f1"], lw=1.2, ms=3.5, **look)

@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH
+from synthlib.plots.style import COLUMN_WIDTH, METHOD_LOOKS, PAGE_WIDTH
 
-_STYLES = {"percentile": ("#d55e00", "s"), "used here": ("#0072b2", "o")}
-_CROWDS = ("#000000", "#d55e00", "#0072b2")
+_STYLES = {"percentile": METHOD_LOOKS[1], "used here": METHOD_LOOKS[0]}
 _UNITS = {"Bradley-Terry score": "workers", "Krippendorff's alpha": "texts", "difference in Macro-F1": "seeds"}
 
 
@@ -46,13 +45,14 @@ def recovery(rows: pd.DataFrame) -> Figure:
     rows : DataFrame
         crowd, truth, score, score_low, score_high.
     """
-    figure, ax = plt.subplots(figsize=(COLUMN_WIDTH, 2.8))
+    figure, ax = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
     ends = [rows["truth"].min(), rows["truth"].max()]
     ax.plot(ends, ends, color="0.6", linestyle="--", linewidth=0.9, label="found = true")
-    for number, ((crowd, shown), colour) in enumerate(zip(rows.groupby("crowd", sort=False), _CROWDS, strict=True)):
+    crowds = zip(rows.groupby("crowd", sort=False), METHOD_LOOKS, strict=True)
+    for number, ((crowd, shown), (colour, marker)) in enumerate(crowds):
         reach = [shown["score"] - shown["score_low"], shown["score_high"] - shown["score"]]
         place = shown["truth"] + 0.06 * (number - 1)
-        ax.errorbar(place, shown["score"], yerr=reach, fmt="os^"[number], color=colour, linewidth=0.8, label=crowd)
+        ax.errorbar(place, shown["score"], yerr=reach, fmt=marker, color=colour, linewidth=0.8, label=crowd)
     ax.set(xlabel="true score (log-odds)", ylabel="score found (log-odds)")
-    ax.legend(loc="upper left")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure

@@ -9,10 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthlib.plots.style import COLUMN_WIDTH, PAGE_WIDTH, SOURCE_NAMES, SOURCE_PALETTE
+from synthlib.plots.style import (
+    COLUMN_WIDTH,
+    METHOD_LOOKS,
+    PAGE_WIDTH,
+    SHADES,
+    SOURCE_MARKERS,
+    SOURCE_NAMES,
+    SOURCE_PALETTE,
+)
+from synthlib.tasks import task_title
 
-_MARKERS = {"zero_shot": "s", "few_shot": "^", "attributed": "D"}
-_MODELS = {"alone": ("#0072b2", "o", 0.17, "alone"), "pair": ("#d55e00", "s", -0.17, "beside subjectivity")}
+_MODELS = {"alone": (*METHOD_LOOKS[0], 0.17, "alone"), "pair": (*METHOD_LOOKS[1], -0.17, "beside subjectivity")}
 
 
 def plot_moderators(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
@@ -33,10 +41,10 @@ def plot_moderators(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     for ax, (column, title) in zip(axes.flat, names.items(), strict=False):
         for setting, rows in table.groupby("setting", sort=False):
             look = {"color": SOURCE_PALETTE[setting], "label": SOURCE_NAMES[setting]}
-            ax.plot(rows[column], rows["quality_gap"], _MARKERS.get(setting, "o"), ms=3.5, alpha=0.85, **look)
+            ax.plot(rows[column], rows["quality_gap"], SOURCE_MARKERS[setting], ms=3.5, alpha=0.85, **look)
         ax.axhline(0, color="0.3", lw=0.8, ls=":")
         ax.set_title(title, fontsize=7)
-    fig.supylabel("size-matched real minus synthetic, Macro-F1 (points)", fontsize=8)
+    fig.supylabel("size-matched real minus synthetic,\nMacro-F1 (points)", fontsize=8, ha="center")
     fig.supxlabel("moderator (higher: more subjective, or synthetic text further from real)", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
@@ -95,7 +103,7 @@ def plot_tags(scores: pd.DataFrame, *, rule: float) -> Figure:
         for place, (source, line) in enumerate(rows[rows["source"] != "real"].groupby("source", sort=False)):
             x = 100 * line["share"] + 1.2 * (place - 1)
             ends = 100 * np.abs(line[["f1_low", "f1_high"]].to_numpy().T - line["f1"].to_numpy())
-            look = {"color": SOURCE_PALETTE[source], "marker": _MARKERS.get(source, "o"), "label": SOURCE_NAMES[source]}
+            look = {"color": SOURCE_PALETTE[source], "marker": SOURCE_MARKERS[source], "label": SOURCE_NAMES[source]}
             ax.errorbar(x, 100 * line["f1"], ends, lw=1.2, **look)
         ax.set_title(f"{test_set} test tweets")
         ax.set_xlabel("ironic training texts with a tag (%)")
@@ -103,7 +111,7 @@ def plot_tags(scores: pd.DataFrame, *, rule: float) -> Figure:
     axes[1].annotate(
         "rule: tag, so ironic", (0, 100 * rule), (0, -3), textcoords="offset points", va="top", fontsize=6.5
     )
-    axes[0].set_ylabel("Macro-F1 (points), 95% interval")
+    axes[0].set_ylabel("Macro-F1 (points),\n95% interval")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
 
@@ -119,12 +127,12 @@ def plot_cartography(texts: pd.DataFrame, *, task: str) -> Figure:
     settings = list(texts["setting"].unique())
     width = max(COLUMN_WIDTH, 2.6 * len(settings) + 0.4)
     fig, axes = plt.subplots(1, len(settings), figsize=(width, 2.9), sharex=True, sharey=True, squeeze=False)
-    looks = {False: ("#0072b2", "o", "it gives the label asked for"), True: ("#d55e00", "x", "it gives another label")}
+    looks = {False: (SHADES[2], "o", "it gives the label asked for"), True: (SHADES[0], "x", "it gives another label")}
     for ax, setting in zip(axes[0], settings, strict=True):
         for disagrees, (color, marker, name) in looks.items():
             rows = texts[(texts["setting"] == setting) & (texts["disagrees"] == disagrees)]
             ax.plot(rows["variability"], rows["confidence"], marker, color=color, ms=3, alpha=0.6, label=name)
-        ax.set_title(f"{task}, {SOURCE_NAMES[setting]}")
+        ax.set_title(f"{task_title(task)}, {SOURCE_NAMES[setting]}")
     axes[0, 0].set_ylabel("confidence\n(mean probability of its label)")
     fig.supxlabel("variability (standard deviation over training)", fontsize=8)
     handles, names = axes[0, 0].get_legend_handles_labels()
