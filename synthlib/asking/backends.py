@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from synthlib.fields import Count
+
 
 def _plain_address(url: str) -> str:
     parts = urlsplit(url)
@@ -17,7 +19,6 @@ def _plain_address(url: str) -> str:
     return url
 
 
-Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

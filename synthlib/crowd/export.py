@@ -16,10 +16,9 @@ import pandas as pd
 from synthlib.crowd.flags import Rule
 from synthlib.crowd.pseudonyms import SALT
 from synthlib.crowd.study import Study
+from synthlib.votes.voters import ABOUT, INSTANCES, PAIRS, PANEL, PEOPLE, SIMULATED
 
-FILES = {"pairs": "pairs.csv", "instances": "instances.csv"}
-ABOUT = "votes.json"
-PANEL, SIMULATED = "panel (language model)", "simulated"
+FILES = {"pairs": PAIRS, "instances": INSTANCES}
 
 
 def say_voters(instruments: set[str]) -> str:
@@ -35,7 +34,7 @@ def say_voters(instruments: set[str]) -> str:
     >>> say_voters({"html form", "mturk"})
     'people'
     """
-    kinds = {name if name in (PANEL, SIMULATED) else "people" for name in instruments}
+    kinds = {name if name in (PANEL, SIMULATED) else PEOPLE for name in instruments}
     if len(kinds) != 1:
         raise ValueError(
             f"votes by {sorted(kinds) or 'nobody'}; a folder of votes is of one kind of voter: export apart"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 _SHOWN = 5  # lines named in a message
-_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 def read_votes(path: Path, wanted: set[str]) -> pd.DataFrame:
@@ -67,8 +67,8 @@ def check_pairs(votes: pd.DataFrame, tasks: list[str], path: Path) -> pd.DataFra
     named = ", ".join(map(repr, chosen[outside].unique()))
     refuse(votes, outside, f"more_objective is {named}, not a task of the pair (leave ties out)", path)
     said = votes["check_passed"].str.strip().str.lower()
-    refuse(votes, ~said.isin(_TRUE + _FALSE), "check_passed must be true or false", path)
-    return votes.assign(check_passed=said.isin(_TRUE))
+    refuse(votes, ~said.isin(TRUE + FALSE), "check_passed must be true or false", path)
+    return votes.assign(check_passed=said.isin(TRUE))
 
 
 def check_labels(votes: pd.DataFrame, labels: list[str], path: Path) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 from synthlib.paths import DATA, ROOT
 
 PAIRS, INSTANCES, ABOUT = "pairs.csv", "instances.csv", "votes.json"
-PANEL = "panel (language model)"
+PANEL, PEOPLE, SIMULATED = "panel (language model)", "people", "simulated"
 #: What may stand in votes.json, and how figures and sentences call these voters.
 VOTERS = {
     PANEL: "language-model personas, not people",
-    "people": "people",
-    "simulated": "simulated workers, not people",
+    PEOPLE: "people",
+    SIMULATED: "simulated workers, not people",
 }
 
 
