@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 import stat
 
 import pandas as pd
@@ -56,6 +57,25 @@ def test_texts_become_votes_and_a_second_study_joins_the_folder(tmp_path):
             export_votes(kept, workers, account, study=study, rule=RULE, folder=tmp_path / f"votes{number}")
         votes = data.load_instance_votes("humor", tmp_path / f"votes{number}" / "instances.csv")
         assert len(votes) == 24 and set(votes["key"]) == set(key.keys.values())
+
+
+@pytest.mark.parametrize("n_bytes", [100, 1000])  # too few for the votes, too few for votes.json
+def test_an_export_to_a_full_disk_leaves_the_folder_as_it_was(tmp_path, n_bytes):
+    study, key = make_instances()
+    found = read_votes(save(tmp_path / "in", sit(study, key, 1)), study, key, salt=SALT)
+    workers = flag_workers(found.votes, RULE, per_worker=8)
+    kept, account = keep_votes(found.votes, workers, RULE)
+    arguments = {"study": study, "rule": RULE, "folder": tmp_path / "votes"}
+    export_votes(kept, workers, account, **arguments)
+    before = {path.name: path.read_text() for path in (tmp_path / "votes").iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            export_votes(kept, workers, pd.concat([account] * 5), **arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_text() for path in (tmp_path / "votes").iterdir()} == before
 
 
 def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):

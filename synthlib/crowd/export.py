@@ -16,6 +16,7 @@ import pandas as pd
 from synthlib.crowd.flags import Rule
 from synthlib.crowd.pseudonyms import SALT
 from synthlib.crowd.study import Study
+from synthlib.files import replacing
 from synthlib.votes.voters import ABOUT, INSTANCES, PAIRS, PANEL, PEOPLE, SIMULATED
 
 FILES = {"pairs": PAIRS, "instances": INSTANCES}
@@ -88,7 +89,6 @@ def export_votes(
     if path.is_file():
         before = pd.read_csv(path, dtype={"key": str, "label": str}, keep_default_na=False)
         votes = pd.concat([before[before["study"] != study.study], votes], ignore_index=True)
-    votes.to_csv(path, index=False)
     said = {
         "texts_from": study.texts_from,
         "task": study.task,
@@ -96,7 +96,9 @@ def export_votes(
         "account": account.to_dict("records"),
     }
     about = {"votes_by": by, "studies": about.get("studies", {}) | {study.study: said}}
-    (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(path) as table, replacing(folder / ABOUT) as note:
+        votes.to_csv(table, index=False)
+        note.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return [path, folder / ABOUT]
 
 
