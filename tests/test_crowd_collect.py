@@ -131,6 +131,8 @@ def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):
         ({"left": "weather"}, "the item is of"),
         ({"answer": None}, "no answer, or a tie"),
         ({"answer": "weather"}, "it must be one of"),
+        ({"slot": "first"}, "no number; decimals take a point"),
+        ({"seconds": 10**400}, "no number"),
     ],
 )
 def test_what_is_no_answer_in_a_sitting_is_told(tmp_path, change, said):
@@ -196,6 +198,16 @@ def test_a_plain_csv_with_every_fault_gives_its_lines_and_the_rest_is_read(tmp_p
     }.items():
         assert part in told[line]
     assert found.problems.loc[found.problems["column"] == "mood", "problem"].tolist() == ["column not known, not read"]
+
+
+@pytest.mark.parametrize(("seconds", "fast"), [("0.4", [True]), ("9", [False]), ("", [False]), ("0,4", [])])
+def test_haste_is_seen_or_told_to_be_unknown(tmp_path, seconds, fast):
+    study, key = make_pairs()
+    rows = [["worker", "left", "right", "more_objective", "seconds"], ["anna", "imdb", "humor", "humor", seconds]]
+    found = read_votes([write_csv(tmp_path / "v.csv", rows)], study, key, salt=SALT)
+    assert flags_of(study, key, found)["too_fast"].tolist() == fast
+    told = found.problems[["line", "column", "value"]].to_numpy().tolist()
+    assert told == ([] if fast else [[2, "seconds", seconds]])
 
 
 @pytest.mark.parametrize(
@@ -290,6 +302,18 @@ def test_mturk_results_in_each_of_their_forms(tmp_path, answer):
     assert found.problems["problem"].tolist() == ["a rejected assignment, not read"] and found.problems[
         "line"
     ].tolist() == [4]
+
+
+@pytest.mark.parametrize(("column", "value"), [("WorkTimeInSeconds", "70,5")])
+def test_faults_of_mturk_results_are_told_once_with_their_line(tmp_path, column, value):
+    study, key = make_pairs()
+    table = results(study, key, packed)
+    table.loc[0, column] = value
+    table.to_csv(tmp_path / "batch_results.csv", index=False)
+    found = read_votes([tmp_path / "batch_results.csv"], study, key, salt=SALT)
+    assert len(found.votes) == 7 and (found.votes["seconds"] == 10).all()
+    told = found.problems[["line", "column", "value"]].to_numpy().tolist()
+    assert told == [[2, column, value], [4, "AssignmentStatus", "Rejected"]]
 
 
 def test_names_are_hidden_and_the_salt_is_kept_apart(tmp_path):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from synthlib.crowd.markup import show_card
 from synthlib.crowd.study import Place, Study
-from synthlib.crowd.tables import check_columns, list_problems
+from synthlib.crowd.tables import NO_NUMBER, check_columns, is_number, list_problems
 
 INSTRUMENT = "mturk"
 _TEMPLATE = Path(__file__).with_name("mturk.html")
@@ -72,7 +72,7 @@ def read_results(table: pd.DataFrame, study: Study, *, origin: str) -> tuple[pd.
 
     Answers are read from ``Answer.answer_N``, from ``Answer.answer_N.VALUE`` (true or false) or from the JSON in
     ``Answer.taskAnswers``. ``WorkTimeInSeconds`` is of the whole HIT, so every answer gets an equal part of it.
-    Rejected assignments are problems, and so are unanswered questions.
+    Rejected assignments are problems, and so are unanswered questions and times that are no number.
 
     Parameters
     ----------
@@ -92,10 +92,13 @@ def read_results(table: pd.DataFrame, study: Study, *, origin: str) -> tuple[pd.
         if assignment["AssignmentStatus"].lower() == "rejected":
             problems.append((origin, line, "AssignmentStatus", "Rejected", "a rejected assignment, not read"))
             continue
+        if not is_number(worked := assignment["WorkTimeInSeconds"]):
+            problems.append((origin, line, "WorkTimeInSeconds", worked, NO_NUMBER))
+            continue
         answers = _find_answers(assignment)
         places = sorted(int(n) for name in assignment for n in re.findall(r"^Input\.item_(\d+)$", name))
         asked = [number for number in places if assignment[f"Input.item_{number}"]]
-        seconds = pd.to_numeric(assignment["WorkTimeInSeconds"], errors="coerce") / max(len(asked), 1)
+        seconds = pd.to_numeric(worked, errors="coerce") / max(len(asked), 1)
         for number in asked:
             row = _make_row(assignment, number, answers.get(number, ""), study)
             if row["answer"]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+NO_NUMBER = "no number; decimals take a point"  # of a cell for which is_number is false
 PROBLEM_COLUMNS = ["file", "line", "column", "value", "problem"]
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -87,6 +89,17 @@ def read_table(path: Path, *, encoding: str | None = None) -> tuple[pd.DataFrame
         fault = f"; line {problems[0][1]} has {problems[0][4]}" if problems else ""
         raise ValueError(f"{path}: no rows below the header {names}{fault}")
     return pd.DataFrame(rows, columns=[*names, "line"]), list_problems(problems)
+
+
+def is_number(value: str | float) -> bool:
+    """Return whether a cell is empty or holds a finite number.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in ("", "0.4", "0,4", "nan")]
+    [True, True, False, False]
+    """
+    return value == "" or bool(abs(pd.to_numeric(value, errors="coerce")) <= sys.float_info.max)
 
 
 def check_columns(found: Iterable[str], wanted: Iterable[str], *, origin: str) -> None:
