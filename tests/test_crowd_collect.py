@@ -237,7 +237,8 @@ def test_encodings(tmp_path):
         assert table["worker"].tolist() == ["Zoë", "Åsa"] and list(table.columns) == ["worker", "key", "line"]
     (tmp_path / "v.csv").write_text("worker;key\nanna;a\n")
     assert read_table(tmp_path / "v.csv")[0]["key"].tolist() == ["a"]
-    for text, said in (("", "empty"), ("worker,key\n", "no rows"), ("a,a\n1,2\n", "repeated")):
+    long = 'worker,key\nanna,"' + "x" * 140_000
+    for text, said in (("", "empty"), ("worker,key\n", "no rows"), ("a,a\n1,2\n", "repeated"), (long, "line 2: field")):
         (tmp_path / "v.csv").write_text(text)
         with pytest.raises(ValueError, match=said):
             read_table(tmp_path / "v.csv")
@@ -304,7 +305,13 @@ def test_mturk_results_in_each_of_their_forms(tmp_path, answer):
     ].tolist() == [4]
 
 
-@pytest.mark.parametrize(("column", "value"), [("WorkTimeInSeconds", "70,5")])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("WorkTimeInSeconds", "70,5"),
+        *(("Answer.taskAnswers", text) for text in ("{", "5", "null", '["x"]', "[{}, {}]")),
+    ],
+)
 def test_faults_of_mturk_results_are_told_once_with_their_line(tmp_path, column, value):
     study, key = make_pairs()
     table = results(study, key, packed)
@@ -341,6 +348,25 @@ def test_voters_of_two_kinds_never_share_a_folder(tmp_path):
         else:
             with pytest.raises(ValueError, match=said):
                 export_votes(kept, workers, account, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("pairs.csv", "worker,left,right,more_objective,check_passed\n", "pairs.csv has no column 'study'"),
+        ("votes.json", "[]", "votes_by is None"),
+        ("votes.json", "{", "is no JSON"),
+    ],
+)
+def test_a_folder_made_by_hand_is_not_written_to(tmp_path, name, text, said):
+    study, key = make_pairs()
+    found = read_votes(save(tmp_path / "in", sit(study, key, 1)), study, key, salt=SALT)
+    workers = flag_workers(found.votes, RULE, per_worker=6)
+    (tmp_path / name).write_text(text)
+    kept, account = keep_votes(found.votes, workers, RULE)
+    with pytest.raises(ValueError, match=said):
+        export_votes(kept, workers, account, study=study, rule=RULE, folder=tmp_path)
+    assert (tmp_path / name).read_text() == text
 
 
 def test_the_command_goes_from_design_to_votes(tmp_path, capsys):

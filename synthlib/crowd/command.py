@@ -211,7 +211,13 @@ def _ask_panel(options: argparse.Namespace) -> str:
     from synthlib.crowd.study import read_study
     from synthlib.crowd.tables import read_text
 
-    llm = params.check(MODELS[options.backend], yaml.safe_load(read_text(options.llm)) or {})
+    try:
+        fields = yaml.safe_load(read_text(options.llm)) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{options.llm} is no YAML: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"{options.llm}: not a mapping of names to values")
+    llm = params.check(MODELS[options.backend], fields)
     personas = [line.strip() for line in read_text(options.personas).splitlines() if line.strip()]
     sittings = ask_panel(read_study(options.folder), personas, llm)
     options.file.write_text(json.dumps(sittings, indent=1, ensure_ascii=False), encoding="utf-8")

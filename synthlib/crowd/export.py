@@ -17,7 +17,7 @@ from synthlib.crowd.flags import Rule
 from synthlib.crowd.pseudonyms import SALT
 from synthlib.crowd.study import Study
 from synthlib.files import replacing
-from synthlib.votes.voters import ABOUT, INSTANCES, PAIRS, PANEL, PEOPLE, SIMULATED
+from synthlib.votes.voters import ABOUT, INSTANCES, PAIRS, PANEL, PEOPLE, SIMULATED, read_voters
 
 FILES = {"pairs": PAIRS, "instances": INSTANCES}
 
@@ -72,7 +72,8 @@ def export_votes(
     Raises
     ------
     ValueError
-        No vote is left, voters are of several kinds or not of the folder's kind, or the folder holds a salt.
+        No vote is left, voters are of several kinds or not of the folder's kind, or the folder holds a salt, votes
+        that name no study, or a votes.json that is none.
     """
     if kept.empty:
         steps = "; ".join(f"{row.step}: {row.workers} workers, {row.votes} votes" for row in account.itertuples())
@@ -88,6 +89,8 @@ def export_votes(
     path = folder / FILES[study.kind]
     if path.is_file():
         before = pd.read_csv(path, dtype={"key": str, "label": str}, keep_default_na=False)
+        if "study" not in before:
+            raise ValueError(f"{path} has no column 'study': these votes are not of a study; export to another folder")
         votes = pd.concat([before[before["study"] != study.study], votes], ignore_index=True)
     said = {
         "texts_from": study.texts_from,
@@ -104,4 +107,7 @@ def export_votes(
 
 def _read_about(folder: Path) -> dict[str, Any]:
     path = folder / ABOUT
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    read_voters(path)
+    return json.loads(path.read_text(encoding="utf-8"))
