@@ -398,6 +398,32 @@ def test_the_command_says_what_workers_buy_and_under_which_assumptions(capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("step", "option", "value", "said"),
+    [
+        *(
+            ("design", f"--{name}", "0", "whole number from 1")
+            for name in ("checks", "workers", "per-worker", "min-votes")
+        ),
+        ("design", "--seed", "-1", "whole number from 0"),
+        ("power", "--per-worker", "0", "whole number from 1"),
+        ("power", "--workers", "2.5", "whole number from 1"),
+        ("power", "--noise", "-1", "number above 0"),
+        ("power", "--spread", "nan", "number above 0"),
+        ("power", "--spammers", "7", "number from 0 to below 1"),
+        ("power", "--simulations", "0", "whole number from 2"),
+        ("power", "--confidence", "2", "number between 0 and 1"),
+        ("power", "--labels", "1", "whole number from 2"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_any_work(tmp_path, capsys, step, option, value, said):
+    given = {"design": [str(tmp_path / "study"), "--tasks", "humor"], "power": ["--items", "8", "--workers", "5"]}
+    with pytest.raises(SystemExit):
+        cli.main(["crowd", step, "instances", *given[step], option, value])
+    assert f"argument {option}: '{value}' is not a {said}" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
 def test_one_worker_is_read_and_said_to_allow_no_interval(tmp_path, capsys):
     study, key = make_pairs()
     write_instruments(study, key, tmp_path / "study")
