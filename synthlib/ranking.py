@@ -37,6 +37,8 @@ def keep_attentive(votes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     >>> len(kept), failed
     (2, ['w2'])
     """
+    if votes.empty:
+        raise ValueError("there is no judgement to rank from")
     passed = votes.groupby("worker")["check_passed"].transform("all").astype(bool)
     if not passed.any():
         raise ValueError(f"no valid worker: none of {votes['worker'].nunique()} passed the attention check")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 import stat
 
 import pandas as pd
@@ -58,6 +59,25 @@ def test_texts_become_votes_and_a_second_study_joins_the_folder(tmp_path):
         assert len(votes) == 24 and set(votes["key"]) == set(key.keys.values())
 
 
+@pytest.mark.parametrize("n_bytes", [100, 1000])  # too few for the votes, too few for votes.json
+def test_an_export_to_a_full_disk_leaves_the_folder_as_it_was(tmp_path, n_bytes):
+    study, key = make_instances()
+    found = read_votes(save(tmp_path / "in", sit(study, key, 1)), study, key, salt=SALT)
+    workers = flag_workers(found.votes, RULE, per_worker=8)
+    kept, account = keep_votes(found.votes, workers, RULE)
+    arguments = {"study": study, "rule": RULE, "folder": tmp_path / "votes"}
+    export_votes(kept, workers, account, **arguments)
+    before = {path.name: path.read_text() for path in (tmp_path / "votes").iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            export_votes(kept, workers, pd.concat([account] * 5), **arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_text() for path in (tmp_path / "votes").iterdir()} == before
+
+
 def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):
     study, key = make_pairs(n_workers=8)
 
@@ -111,6 +131,8 @@ def test_careless_workers_are_flagged_each_for_what_they_did(tmp_path):
         ({"left": "weather"}, "the item is of"),
         ({"answer": None}, "no answer, or a tie"),
         ({"answer": "weather"}, "it must be one of"),
+        ({"slot": "first"}, "no number; decimals take a point"),
+        ({"seconds": 10**400}, "no number"),
     ],
 )
 def test_what_is_no_answer_in_a_sitting_is_told(tmp_path, change, said):
@@ -178,6 +200,16 @@ def test_a_plain_csv_with_every_fault_gives_its_lines_and_the_rest_is_read(tmp_p
     assert found.problems.loc[found.problems["column"] == "mood", "problem"].tolist() == ["column not known, not read"]
 
 
+@pytest.mark.parametrize(("seconds", "fast"), [("0.4", [True]), ("9", [False]), ("", [False]), ("0,4", [])])
+def test_haste_is_seen_or_told_to_be_unknown(tmp_path, seconds, fast):
+    study, key = make_pairs()
+    rows = [["worker", "left", "right", "more_objective", "seconds"], ["anna", "imdb", "humor", "humor", seconds]]
+    found = read_votes([write_csv(tmp_path / "v.csv", rows)], study, key, salt=SALT)
+    assert flags_of(study, key, found)["too_fast"].tolist() == fast
+    told = found.problems[["line", "column", "value"]].to_numpy().tolist()
+    assert told == ([] if fast else [[2, "seconds", seconds]])
+
+
 @pytest.mark.parametrize(
     ("header", "rename", "said"),
     [
@@ -205,7 +237,8 @@ def test_encodings(tmp_path):
         assert table["worker"].tolist() == ["Zoë", "Åsa"] and list(table.columns) == ["worker", "key", "line"]
     (tmp_path / "v.csv").write_text("worker;key\nanna;a\n")
     assert read_table(tmp_path / "v.csv")[0]["key"].tolist() == ["a"]
-    for text, said in (("", "empty"), ("worker,key\n", "no rows"), ("a,a\n1,2\n", "repeated")):
+    long = 'worker,key\nanna,"' + "x" * 140_000
+    for text, said in (("", "empty"), ("worker,key\n", "no rows"), ("a,a\n1,2\n", "repeated"), (long, "line 2: field")):
         (tmp_path / "v.csv").write_text(text)
         with pytest.raises(ValueError, match=said):
             read_table(tmp_path / "v.csv")
@@ -272,6 +305,24 @@ def test_mturk_results_in_each_of_their_forms(tmp_path, answer):
     ].tolist() == [4]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("WorkTimeInSeconds", "70,5"),
+        *(("Answer.taskAnswers", text) for text in ("{", "5", "null", '["x"]', "[{}, {}]")),
+    ],
+)
+def test_faults_of_mturk_results_are_told_once_with_their_line(tmp_path, column, value):
+    study, key = make_pairs()
+    table = results(study, key, packed)
+    table.loc[0, column] = value
+    table.to_csv(tmp_path / "batch_results.csv", index=False)
+    found = read_votes([tmp_path / "batch_results.csv"], study, key, salt=SALT)
+    assert len(found.votes) == 7 and (found.votes["seconds"] == 10).all()
+    told = found.problems[["line", "column", "value"]].to_numpy().tolist()
+    assert told == [[2, column, value], [4, "AssignmentStatus", "Rejected"]]
+
+
 def test_names_are_hidden_and_the_salt_is_kept_apart(tmp_path):
     study, key = make_pairs()
     found = read_votes(save(tmp_path / "in", sit(study, key, 1, worker="Anna")), study, key, salt=SALT)
@@ -297,6 +348,25 @@ def test_voters_of_two_kinds_never_share_a_folder(tmp_path):
         else:
             with pytest.raises(ValueError, match=said):
                 export_votes(kept, workers, account, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("pairs.csv", "worker,left,right,more_objective,check_passed\n", "pairs.csv has no column 'study'"),
+        ("votes.json", "[]", "votes_by is None"),
+        ("votes.json", "{", "is no JSON"),
+    ],
+)
+def test_a_folder_made_by_hand_is_not_written_to(tmp_path, name, text, said):
+    study, key = make_pairs()
+    found = read_votes(save(tmp_path / "in", sit(study, key, 1)), study, key, salt=SALT)
+    workers = flag_workers(found.votes, RULE, per_worker=6)
+    (tmp_path / name).write_text(text)
+    kept, account = keep_votes(found.votes, workers, RULE)
+    with pytest.raises(ValueError, match=said):
+        export_votes(kept, workers, account, study=study, rule=RULE, folder=tmp_path)
+    assert (tmp_path / name).read_text() == text
 
 
 def test_the_command_goes_from_design_to_votes(tmp_path, capsys):
@@ -326,6 +396,32 @@ def test_the_command_says_what_workers_buy_and_under_which_assumptions(capsys):
     assert (
         cli.main(["crowd", "power", "pairs", *shared, "3"]) == 2 and "cannot see more than 3" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "option", "value", "said"),
+    [
+        *(
+            ("design", f"--{name}", "0", "whole number from 1")
+            for name in ("checks", "workers", "per-worker", "min-votes")
+        ),
+        ("design", "--seed", "-1", "whole number from 0"),
+        ("power", "--per-worker", "0", "whole number from 1"),
+        ("power", "--workers", "2.5", "whole number from 1"),
+        ("power", "--noise", "-1", "number above 0"),
+        ("power", "--spread", "nan", "number above 0"),
+        ("power", "--spammers", "7", "number from 0 to below 1"),
+        ("power", "--simulations", "0", "whole number from 2"),
+        ("power", "--confidence", "2", "number between 0 and 1"),
+        ("power", "--labels", "1", "whole number from 2"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_any_work(tmp_path, capsys, step, option, value, said):
+    given = {"design": [str(tmp_path / "study"), "--tasks", "humor"], "power": ["--items", "8", "--workers", "5"]}
+    with pytest.raises(SystemExit):
+        cli.main(["crowd", step, "instances", *given[step], option, value])
+    assert f"argument {option}: '{value}' is not a {said}" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
 
 
 def test_one_worker_is_read_and_said_to_allow_no_interval(tmp_path, capsys):

@@ -82,6 +82,18 @@ def test_nothing_that_workers_get_tells_checks_or_keys(tmp_path):
         read_key(folder, make_pairs()[0])
 
 
+@pytest.mark.parametrize("left", ["study.json", "private/key.json"])
+def test_a_study_is_never_written_over_another_one(tmp_path, left):
+    study, key = make_instances()
+    write_instruments(study, key, tmp_path)
+    write_instruments(*make_instances(), tmp_path)  # the very same design again
+    next(path for path in (tmp_path / "study.json", tmp_path / "private/key.json") if path != tmp_path / left).unlink()
+    before = (tmp_path / left).read_text()
+    with pytest.raises(ValueError, match=f"is of the study {study.study}; write instances-.* to another folder"):
+        write_instruments(*make_instances(seed=8), tmp_path)
+    assert (tmp_path / left).read_text() == before
+
+
 @pytest.mark.parametrize("make", [make_pairs, make_instances])
 def test_a_batch_fills_every_gap_of_the_layout(make):
     study, _ = make()

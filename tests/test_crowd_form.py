@@ -218,3 +218,6 @@ def test_the_command_asks_a_model_on_disk_as_a_panel(tmp_path, monkeypatch, caps
     sittings = json.loads((tmp_path / "panel.json").read_text())
     assert [sitting["persona"] for sitting in sittings] == ["a retired teacher", "a nurse"]
     assert cli.main(told) == 2 and "Llm: " in capsys.readouterr().err  # the fields are not those of a server
+    for text, said in (("model: [", "is no YAML"), ("- model", "not a mapping")):
+        (tmp_path / "llm.yaml").write_text(text)
+        assert cli.main(told) == 2 and said in capsys.readouterr().err

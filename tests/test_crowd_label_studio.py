@@ -126,5 +126,8 @@ def test_an_export_as_the_server_writes_it(tmp_path):
     }
     rows, problems = read_export([task], study, origin="export.json")
     assert rows["worker"].tolist() == ["a@example.org"] and problems["line"].tolist() == [1]
+    broken = [task, {"id": 2}, 3, {"data": data, "annotations": [said | {"result": None}, said | {"result": answer}]}]
+    rows, problems = read_export(broken, study, origin="export.json")
+    assert rows["line"].tolist() == [1, 4] and problems["line"].tolist() == [1, 2, 3, 4]
     (tmp_path / "export.json").write_text(json.dumps([task]))
     assert len(read_votes([tmp_path / "export.json"], study, key, salt=SALT).votes) == 1

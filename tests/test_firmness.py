@@ -142,14 +142,24 @@ def test_levels_of_many_graphs_equal_those_of_each():
 def test_the_worker_who_disagrees_moves_most():
     wins = np.repeat(np.triu(np.ones((4, 4)), 1)[None], 6, axis=0)
     wins[5] = 3 * wins[5].T  # judges the other way round, thrice
-    influence = firmness.drop_workers(wins, [f"w{i}" for i in range(6)], list("abcd"), regularisation=0.01)
+    settings = {"min_pairs": 1, "regularisation": 0.01}
+    influence = firmness.drop_workers(wins, [f"w{i}" for i in range(6)], list("abcd"), **settings)
     assert influence["worker"].iloc[0] == "w5" and influence["n_votes"].iloc[0] == 18
     assert influence["tau"].between(-1, 1).all() and influence["shift"].abs().is_monotonic_decreasing
     again = bradley_terry.fit_many(wins[:5].sum(0)[None], regularisation=0.01)[0]
     full = bradley_terry.fit_many(wins.sum(0)[None], regularisation=0.01)[0]
     assert influence["shift"].abs().iloc[0] == pytest.approx(np.abs(again - full).max())
     with pytest.raises(ValueError, match="1 worker"):
-        firmness.drop_workers(wins[:1], ["w0"], list("abcd"), regularisation=0.01)
+        firmness.drop_workers(wins[:1], ["w0"], list("abcd"), **settings)
+
+
+@pytest.mark.parametrize(("min_pairs", "moved"), [(1, {"w0": 1, "w1": 2, "w2": 0}), (3, {"w0": 0, "w1": 0, "w2": 0})])
+def test_without_a_worker_pairs_have_a_majority_by_the_same_rule(min_pairs, moved):
+    wins = np.zeros((3, 3, 3))
+    wins[0, 0, 1] = wins[1, 1, 2] = wins[2, 0, 2] = 1  # every pair is judged once
+    settings = {"min_pairs": min_pairs, "regularisation": 0.01}
+    influence = firmness.drop_workers(wins, ["w0", "w1", "w2"], list("abc"), **settings)
+    assert dict(zip(influence["worker"], influence["n_moved"], strict=True)) == moved
 
 
 def test_a_border_that_all_workers_see_holds_and_one_of_few_does_not():

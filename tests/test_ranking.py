@@ -36,6 +36,8 @@ def test_attention_filter_drops_whole_workers():
     kept, failed = ranking.keep_attentive(votes)
     assert kept["worker"].tolist() == ["a"]
     assert failed == ["b"]
+    with pytest.raises(ValueError, match="there is no judgement"):
+        ranking.keep_attentive(votes.iloc[:0])
     with pytest.raises(ValueError, match="none of 2 passed"):
         ranking.keep_attentive(votes.assign(check_passed=False))
 

@@ -21,6 +21,10 @@ LABELS = "task,key,annotator,label\n"
         ),
         (HEAD + "\n" + "w1,imdb,chess,imdb,True\n", r"column right: unknown task 'chess'; known are.*1 line\(s\): 3"),
         (HEAD + GOOD + ",imdb,humor,imdb,True\n", r"no worker is named: 1 line\(s\): 3"),
+        (
+            HEAD.replace(",left", ',"a\nnote",left') + 'w1,"a\r\nb",imdb,humor,imdb,True\nw1,,imdb,imdb,imdb,True\n',
+            r"a task stands against itself: 1 line\(s\): 5",
+        ),
         (HEAD + "w1,imdb,humor,imdb,maybe\n", r"check_passed must be true or false: 1 line\(s\): 2"),
         (HEAD, "no votes"),
         ("", "no sound csv"),

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from synthlib.fields import Count
+
 _SAMPLED_BYTES = 1 << 20  # of a file of weights, at both ends
 
 
@@ -21,7 +23,6 @@ def _plain_address(url: str) -> str:
     return url
 
 
-Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

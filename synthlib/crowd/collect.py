@@ -19,14 +19,15 @@ import pandas as pd
 from synthlib.crowd import labelstudio, mturk
 from synthlib.crowd.pseudonyms import hide
 from synthlib.crowd.study import Key, Study
-from synthlib.crowd.tables import check_columns, list_problems, no_problems, read_table, read_text
+from synthlib.crowd.tables import NO_NUMBER, check_columns, is_number, list_problems, no_problems, read_table, read_text
+from synthlib.votes.vote_tables import FALSE, TRUE
 
 VOTE_COLUMNS = (
     "study kind instrument file line worker session slot position item left right task key answer check correct "
     "check_passed seconds time"
 ).split()
 _GIVEN = "study instrument session slot position item left right key answer check_passed seconds time".split()
-_TRUE, _FALSE = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
+_NUMBERS = ("slot", "position", "seconds")
 _TIES = ("", "tie", "equal", "both", "neither", "same", "draw", "?")
 
 
@@ -194,8 +195,10 @@ def _find_fault(row: dict[str, Any], study: Study, items: Mapping[str, Any]) -> 
         return "worker", "", "no worker is named"
     if study.kind == "pairs" and row["left"] and row["left"] == row["right"]:
         return "right", row["right"], "a pair of a task with itself"
-    if (passed := str(row["check_passed"]).lower()) not in ("", *_TRUE, *_FALSE):
+    if (passed := str(row["check_passed"]).lower()) not in ("", *TRUE, *FALSE):
         return "check_passed", passed, "must be true or false"
+    if wrong := [name for name in _NUMBERS if not is_number(row[name])]:
+        return wrong[0], str(row[wrong[0]]), NO_NUMBER
     if row["item"] not in items:
         return _unknown_item(row, study)
     sides = {items[row["item"]].left, items[row["item"]].right}
@@ -230,6 +233,6 @@ def _complete(row: dict[str, Any], study: Study, key: Key, item: Any) -> dict[st
     if study.kind == "pairs":
         row |= {"left": row["left"] or item.left, "right": row["right"] or item.right}
     passed = str(row["check_passed"]).lower()
-    row["check_passed"] = None if passed == "" else passed in _TRUE
-    numbers = {name: pd.to_numeric(row[name], errors="coerce") for name in ("slot", "position", "seconds")}
+    row["check_passed"] = None if passed == "" else passed in TRUE
+    numbers = {name: pd.to_numeric(row[name], errors="coerce") for name in _NUMBERS}
     return {name: row.get(name) for name in VOTE_COLUMNS} | numbers

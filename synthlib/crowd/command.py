@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
+from typing import Any
 
 TOKEN = "LABEL_STUDIO_TOKEN"  # environment variable
 
@@ -23,8 +26,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     collect.add_argument("--votes", type=Path, required=True, help="folder to write to")
     collect.add_argument("--exclude", nargs="*", default=["failed_check"], help="flags that cost a worker's votes")
-    collect.add_argument("--min-seconds", type=float, default=2.0, help="median time an answer that is no haste")
-    collect.add_argument("--straight-from", type=int, default=8, help="answers from which one side always is a sign")
+    collect.add_argument("--min-seconds", type=_SECONDS, default=2.0, help="median time an answer that is no haste")
+    collect.add_argument("--straight-from", type=_COUNT, default=8, help="answers from which one side always is a sign")
     collect.add_argument("--rename", nargs="*", default=[], metavar="THEIRS=OURS", help="columns of a csv")
     collect.add_argument("--encoding", help="of csv files; UTF-8 unless said")
     collect.add_argument(
@@ -44,6 +47,30 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     panel.add_argument("--file", type=Path, required=True, help="where the answers go, for `crowd collect`")
 
 
+def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], said: str) -> Callable[[str], Any]:
+    """Return a reader of an option's number, which refuses one that does not fit."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not fits(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {said}")
+        return value
+
+    return read
+
+
+_COUNT = _number(int, lambda number: number >= 1, "a whole number from 1")
+_SEVERAL = _number(int, lambda number: number >= 2, "a whole number from 2")
+_SEED = _number(int, lambda number: number >= 0, "a whole number from 0")
+_ABOVE = _number(float, lambda number: 0 < number < inf, "a number above 0")
+_SECONDS = _number(float, lambda number: 0 <= number < inf, "a number from 0")
+_SHARE = _number(float, lambda number: 0 < number < 1, "a number between 0 and 1")
+_PART = _number(float, lambda number: 0 <= number < 1, "a number from 0 to below 1")
+
+
 def _add_design(steps: argparse._SubParsersAction) -> None:
     design = steps.add_parser("design", help="draw a study and write its form, Label Studio and MTurk files")
     design.add_argument("kind", choices=["pairs", "instances"])
@@ -52,29 +79,29 @@ def _add_design(steps: argparse._SubParsersAction) -> None:
     design.add_argument(
         "--source", choices=["features", "folder", "hub"], default="features", help="of the texts shown"
     )
-    design.add_argument("--per-worker", type=int, help="items per worker; 10 pairs or 20 texts unless said")
-    design.add_argument("--per-label", type=int, default=50, help="instances: texts per label")
-    design.add_argument("--min-votes", type=int, default=3, help="fewest votes per item")
-    design.add_argument("--workers", type=int, help="slots; the fewest that give these votes unless said")
-    design.add_argument("--checks", type=int, help="attention checks; 1 for pairs, 2 for instances unless said")
-    design.add_argument("--seed", type=int, default=1)
+    design.add_argument("--per-worker", type=_COUNT, help="items per worker; 10 pairs or 20 texts unless said")
+    design.add_argument("--per-label", type=_COUNT, default=50, help="instances: texts per label")
+    design.add_argument("--min-votes", type=_COUNT, default=3, help="fewest votes per item")
+    design.add_argument("--workers", type=_COUNT, help="slots; the fewest that give these votes unless said")
+    design.add_argument("--checks", type=_COUNT, help="attention checks; 1 for pairs, 2 for instances unless said")
+    design.add_argument("--seed", type=_SEED, default=1)
 
 
 def _add_power(steps: argparse._SubParsersAction) -> None:
     power = steps.add_parser("power", help="how many workers for an interval this wide, by simulation")
     power.add_argument("kind", choices=["pairs", "instances"])
-    power.add_argument("--workers", type=int, nargs="+", required=True, help="numbers of workers to try")
-    power.add_argument("--per-worker", type=int, help="items per worker; 10 pairs or 20 texts unless said")
-    power.add_argument("--items", type=int, required=True, help="pairs: number of tasks; instances: number of texts")
-    power.add_argument("--labels", type=int, default=2, help="instances: number of labels")
-    power.add_argument("--spread", type=float, default=1.0, help="pairs: standard deviation of true scores (log-odds)")
-    power.add_argument("--noise", type=float, default=1.0, help="pairs: of a judgement; 1 is the Bradley-Terry model")
-    power.add_argument("--agreement", type=float, default=0.8, help="instances: share that gives a text's main label")
-    power.add_argument("--agreement-spread", type=float, default=0.15, help="instances: its deviation over texts")
-    power.add_argument("--spammers", type=float, default=0.1, help="share of workers who answer at random")
-    power.add_argument("--simulations", type=int, default=200)
-    power.add_argument("--confidence", type=float, default=0.95)
-    power.add_argument("--seed", type=int, default=1)
+    power.add_argument("--workers", type=_COUNT, nargs="+", required=True, help="numbers of workers to try")
+    power.add_argument("--per-worker", type=_COUNT, help="items per worker; 10 pairs or 20 texts unless said")
+    power.add_argument("--items", type=_COUNT, required=True, help="pairs: number of tasks; instances: number of texts")
+    power.add_argument("--labels", type=_SEVERAL, default=2, help="instances: number of labels")
+    power.add_argument("--spread", type=_ABOVE, default=1.0, help="pairs: standard deviation of true scores (log-odds)")
+    power.add_argument("--noise", type=_ABOVE, default=1.0, help="pairs: of a judgement; 1 is the Bradley-Terry model")
+    power.add_argument("--agreement", type=_SHARE, default=0.8, help="instances: share that gives a text's main label")
+    power.add_argument("--agreement-spread", type=_ABOVE, default=0.15, help="instances: its deviation over texts")
+    power.add_argument("--spammers", type=_PART, default=0.1, help="share of workers who answer at random")
+    power.add_argument("--simulations", type=_SEVERAL, default=200)
+    power.add_argument("--confidence", type=_SHARE, default=0.95)
+    power.add_argument("--seed", type=_SEED, default=1)
 
 
 def run(options: argparse.Namespace) -> str:
@@ -111,10 +138,15 @@ def _design(options: argparse.Namespace) -> str:
         raise ValueError(f"an instance study is about one task; got {options.tasks}")
     n_tasks = len(options.tasks)
     n_items = n_tasks * (n_tasks - 1) // 2 if pairs else options.per_label * len(load_task(options.tasks[0]).labels)
-    per_worker = options.per_worker or min(10 if pairs else 20, max(n_items, 1))
-    n_workers = options.workers or fewest_workers(n_items, per_worker=per_worker, min_votes=options.min_votes)
+    per_worker, n_workers, n_checks = options.per_worker, options.workers, options.checks
+    if per_worker is None:
+        per_worker = min(10 if pairs else 20, max(n_items, 1))
+    if n_workers is None:
+        n_workers = fewest_workers(n_items, per_worker=per_worker, min_votes=options.min_votes)
+    if n_checks is None:
+        n_checks = 1 if pairs else 2
     shape = {"source": options.source, "per_worker": per_worker, "min_votes": options.min_votes, "seed": options.seed}
-    shape |= {"n_workers": n_workers, "n_checks": options.checks or (1 if pairs else 2)}
+    shape |= {"n_workers": n_workers, "n_checks": n_checks}
     if pairs:
         study, key = design_pairs(options.tasks, **shape)
     else:
@@ -132,7 +164,10 @@ def _measure_power(options: argparse.Namespace) -> str:
     from synthlib.crowd import power, simulate
 
     pairs, rng = options.kind == "pairs", np.random.default_rng(options.seed)
-    shared = {"n_workers": options.workers, "per_worker": options.per_worker or (10 if pairs else 20), "rng": rng}
+    per_worker = options.per_worker
+    if per_worker is None:
+        per_worker = 10 if pairs else 20
+    shared = {"n_workers": options.workers, "per_worker": per_worker, "rng": rng}
     shared |= {"spammer_share": options.spammers, "n_simulations": options.simulations}
     shared |= {"confidence": options.confidence}
     if pairs:
@@ -144,7 +179,7 @@ def _measure_power(options: argparse.Namespace) -> str:
         chances = {"agreement_mean": options.agreement, "agreement_spread": options.agreement_spread}
         widths = power.simulate_instances(options.items, n_labels=options.labels, **chances, **shared)
         assumed = f"mean agreement {options.agreement}, spread {options.agreement_spread}, {options.labels} labels"
-    assumed += f", {options.spammers:.0%} spammers, {shared['per_worker']} items per worker"
+    assumed += f", {options.spammers:.0%} spammers, {per_worker} items per worker"
     return f"assumed: {assumed}; {options.simulations} simulations\n{widths.round(3).to_string(index=False)}"
 
 
@@ -211,7 +246,13 @@ def _ask_panel(options: argparse.Namespace) -> str:
     from synthlib.crowd.study import read_study
     from synthlib.crowd.tables import read_text
 
-    llm = params.check(MODELS[options.backend], yaml.safe_load(read_text(options.llm)) or {})
+    try:
+        fields = yaml.safe_load(read_text(options.llm)) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{options.llm} is no YAML: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"{options.llm}: not a mapping of names to values")
+    llm = params.check(MODELS[options.backend], fields)
     personas = [line.strip() for line in read_text(options.personas).splitlines() if line.strip()]
     sittings = ask_panel(read_study(options.folder), personas, llm)
     options.file.write_text(json.dumps(sittings, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -16,10 +16,10 @@ import pandas as pd
 from synthlib.crowd.flags import Rule
 from synthlib.crowd.pseudonyms import SALT
 from synthlib.crowd.study import Study
+from synthlib.files import replacing
+from synthlib.votes.voters import ABOUT, INSTANCES, PAIRS, PANEL, PEOPLE, SIMULATED, read_voters
 
-FILES = {"pairs": "pairs.csv", "instances": "instances.csv"}
-ABOUT = "votes.json"
-PANEL, SIMULATED = "panel (language model)", "simulated"
+FILES = {"pairs": PAIRS, "instances": INSTANCES}
 
 
 def say_voters(instruments: set[str]) -> str:
@@ -35,7 +35,7 @@ def say_voters(instruments: set[str]) -> str:
     >>> say_voters({"html form", "mturk"})
     'people'
     """
-    kinds = {name if name in (PANEL, SIMULATED) else "people" for name in instruments}
+    kinds = {name if name in (PANEL, SIMULATED) else PEOPLE for name in instruments}
     if len(kinds) != 1:
         raise ValueError(
             f"votes by {sorted(kinds) or 'nobody'}; a folder of votes is of one kind of voter: export apart"
@@ -72,7 +72,8 @@ def export_votes(
     Raises
     ------
     ValueError
-        No vote is left, voters are of several kinds or not of the folder's kind, or the folder holds a salt.
+        No vote is left, voters are of several kinds or not of the folder's kind, or the folder holds a salt, votes
+        that name no study, or a votes.json that is none.
     """
     if kept.empty:
         steps = "; ".join(f"{row.step}: {row.workers} workers, {row.votes} votes" for row in account.itertuples())
@@ -88,8 +89,9 @@ def export_votes(
     path = folder / FILES[study.kind]
     if path.is_file():
         before = pd.read_csv(path, dtype={"key": str, "label": str}, keep_default_na=False)
+        if "study" not in before:
+            raise ValueError(f"{path} has no column 'study': these votes are not of a study; export to another folder")
         votes = pd.concat([before[before["study"] != study.study], votes], ignore_index=True)
-    votes.to_csv(path, index=False)
     said = {
         "texts_from": study.texts_from,
         "task": study.task,
@@ -97,10 +99,15 @@ def export_votes(
         "account": account.to_dict("records"),
     }
     about = {"votes_by": by, "studies": about.get("studies", {}) | {study.study: said}}
-    (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(path) as table, replacing(folder / ABOUT) as note:
+        votes.to_csv(table, index=False)
+        note.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return [path, folder / ABOUT]
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
     path = folder / ABOUT
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    read_voters(path)
+    return json.loads(path.read_text(encoding="utf-8"))

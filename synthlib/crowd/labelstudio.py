@@ -13,6 +13,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import pandas as pd
+from pydantic import BaseModel, ValidationError
 
 from synthlib.crowd.markup import show_card
 from synthlib.crowd.study import Study
@@ -115,25 +116,65 @@ class Server:
         return self.call("GET", f"projects/{project}/export?exportType=JSON")
 
 
-def read_export(tasks: list[dict[str, Any]], study: Study, *, origin: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+class _Task(BaseModel):
+    """What is read of a task of an export."""
+
+    data: dict[str, Any]
+    annotations: list[dict[str, Any]] = []
+
+
+class _Value(BaseModel):
+    choices: list[str] = []
+
+
+class _Part(BaseModel):
+    value: _Value = _Value()
+
+
+class _Annotation(BaseModel):
+    """What is read of an annotation of a task."""
+
+    completed_by: Any = ""
+    was_cancelled: Any = False
+    lead_time: Any = None
+    created_at: Any = None
+    result: list[_Part] = []
+
+
+def _parse(model: type[BaseModel], content: Any) -> Any:
+    """Return the model of what a file holds; None where it has another form."""
+    try:
+        return model.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def read_export(tasks: list[Any], study: Study, *, origin: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the raw votes of an export and its problems; ``line`` counts the tasks of the file from 1.
 
-    A worker is an annotator of Label Studio. Skipped tasks and those of another study are problems.
+    A worker is an annotator of Label Studio. Skipped tasks and those of another study are problems, and so is
+    what has not the form of a task or an annotation.
     """
     rows, problems = [], []
     for number, task in enumerate(tasks, 1):
-        data = task["data"]
-        for annotation in task.get("annotations", []):
-            worker = annotation.get("completed_by", "")
+        if (asked := _parse(_Task, task)) is None:
+            problems.append((origin, number, "", "", "no task of Label Studio, with data and annotations"))
+            continue
+        data = asked.data
+        for content in asked.annotations:
+            if (annotation := _parse(_Annotation, content)) is None:
+                problems.append((origin, number, "result", "", "no annotation of Label Studio, with a list of choices"))
+                continue
+            worker = annotation.completed_by
             worker = worker.get("email", worker.get("id")) if isinstance(worker, dict) else worker
-            chosen = [c for part in annotation.get("result", []) for c in part.get("value", {}).get("choices", [])]
-            if annotation.get("was_cancelled") or len(chosen) != 1:
+            chosen = [choice for part in annotation.result for choice in part.value.choices]
+            if annotation.was_cancelled or len(chosen) != 1:
                 problems.append((origin, number, "answer", "; ".join(chosen), "skipped, or not one answer"))
                 continue
             answer = data.get(chosen[0], "") if study.kind == "pairs" else chosen[0]
             row = {"study": data.get("study", "none named"), "instrument": INSTRUMENT, "worker": str(worker)}
             row |= {name: data.get(name, "") for name in ("slot", "position", "item", "left", "right")}
-            row |= {"answer": answer, "seconds": annotation.get("lead_time"), "time": annotation.get("created_at")}
+            row |= {"answer": answer, "seconds": annotation.lead_time, "time": annotation.created_at}
             rows.append(row | {"line": number})
     columns = "study instrument worker slot position item left right answer seconds time line".split()
     return pd.DataFrame(rows, columns=columns), list_problems(problems)

@@ -16,9 +16,10 @@ import pandas as pd
 
 from synthlib.crowd.markup import show_card
 from synthlib.crowd.study import Place, Study
-from synthlib.crowd.tables import check_columns, list_problems
+from synthlib.crowd.tables import NO_NUMBER, check_columns, is_number, list_problems
 
 INSTRUMENT = "mturk"
+_PACKED = "Answer.taskAnswers"  # column
 _TEMPLATE = Path(__file__).with_name("mturk.html")
 
 
@@ -72,7 +73,7 @@ def read_results(table: pd.DataFrame, study: Study, *, origin: str) -> tuple[pd.
 
     Answers are read from ``Answer.answer_N``, from ``Answer.answer_N.VALUE`` (true or false) or from the JSON in
     ``Answer.taskAnswers``. ``WorkTimeInSeconds`` is of the whole HIT, so every answer gets an equal part of it.
-    Rejected assignments are problems, and so are unanswered questions.
+    Rejected assignments are problems, and so are unanswered questions and times that are no number.
 
     Parameters
     ----------
@@ -92,10 +93,16 @@ def read_results(table: pd.DataFrame, study: Study, *, origin: str) -> tuple[pd.
         if assignment["AssignmentStatus"].lower() == "rejected":
             problems.append((origin, line, "AssignmentStatus", "Rejected", "a rejected assignment, not read"))
             continue
-        answers = _find_answers(assignment)
+        if not is_number(worked := assignment["WorkTimeInSeconds"]):
+            problems.append((origin, line, "WorkTimeInSeconds", worked, NO_NUMBER))
+            continue
+        if (answers := _find_answers(assignment)) is None:
+            said = assignment[_PACKED][:80]
+            problems.append((origin, line, _PACKED, said, "not the answers of a HIT: a JSON list of one object"))
+            continue
         places = sorted(int(n) for name in assignment for n in re.findall(r"^Input\.item_(\d+)$", name))
         asked = [number for number in places if assignment[f"Input.item_{number}"]]
-        seconds = pd.to_numeric(assignment["WorkTimeInSeconds"], errors="coerce") / max(len(asked), 1)
+        seconds = pd.to_numeric(worked, errors="coerce") / max(len(asked), 1)
         for number in asked:
             row = _make_row(assignment, number, answers.get(number, ""), study)
             if row["answer"]:
@@ -114,8 +121,8 @@ def _make_row(assignment: dict[str, Any], number: int, answer: str, study: Study
     return row | {"answer": row.get(answer, answer) if study.kind == "pairs" else answer}
 
 
-def _find_answers(assignment: dict[str, Any]) -> dict[int, str]:
-    """Return what was answered to each question, in whichever of three forms the site writes it."""
+def _find_answers(assignment: dict[str, Any]) -> dict[int, str] | None:
+    """Return what was answered to each question, in whichever of three forms the site writes it; None if in another."""
     answers = {}
     for name, value in assignment.items():
         plain = re.fullmatch(r"Answer\.answer_(\d+)", str(name))
@@ -124,19 +131,23 @@ def _find_answers(assignment: dict[str, Any]) -> dict[int, str]:
             answers[int(plain[1])] = value
         elif ticked and value.lower() == "true":
             answers[int(ticked[1])] = ticked[2]
-        elif name == "Answer.taskAnswers" and value:
-            answers |= _unpack(value)
+        elif name == _PACKED and value:
+            if (unpacked := _unpack(value)) is None:
+                return None
+            answers |= unpacked
     return answers
 
 
-def _unpack(text: str) -> dict[int, str]:
+def _unpack(text: str) -> dict[int, str] | None:
     answers = {}
     try:
-        (content,) = json.loads(text)
-    except ValueError:
-        return {}
-    for name, value in content.items():
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    if not (isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict)):
+        return None
+    for name, value in content[0].items():
         if number := re.fullmatch(r"answer_(\d+)", name):
             ticked = [label for label, on in value.items() if on] if isinstance(value, dict) else [value]
-            answers[int(number[1])] = ticked[0] if len(ticked) == 1 else ""
+            answers[int(number[1])] = str(ticked[0]) if len(ticked) == 1 and ticked[0] is not None else ""
     return answers

@@ -13,8 +13,8 @@ from synthlib.asking import live
 from synthlib.asking.backends import Asked
 from synthlib.asking.patience import Asking
 from synthlib.asking.store import Store
-from synthlib.crowd.export import PANEL
 from synthlib.crowd.study import Card, Place, Study
+from synthlib.votes.voters import PANEL
 
 
 def ask_panel(study: Study, personas: list[str], llm: Asked) -> list[dict[str, Any]]:

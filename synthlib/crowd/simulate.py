@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from synthlib.crowd.study import Key, Place, Study
-
-INSTRUMENT = "simulated"
+from synthlib.votes.voters import SIMULATED
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _sit(
         seconds = float(rng.lognormal(np.log(0.6 if spams else 12.0), 0.4))
         row = {"item": place.item, "position": position, "left": left, "right": right, "answer": answer}
         answers.append(row | {"seconds": round(seconds, 2), "time": None})
-    sitting = {"study": study.study, "version": 1, "instrument": INSTRUMENT, "worker": str(slot), "slot": slot}
+    sitting = {"study": study.study, "version": 1, "instrument": SIMULATED, "worker": str(slot), "slot": slot}
     return sitting | {"session": f"{int(rng.integers(2**32)):08x}", "answers": answers}
 
 

@@ -185,8 +185,20 @@ def count_items(study: Study, key: Key) -> int:
 
 
 def write_study(study: Study, key: Key, assignments: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write study.json, and into private/ what workers must not see: key.json and assignments.csv; return the paths."""
+    """Write study.json, and into private/ what workers must not see: key.json and assignments.csv; return the paths.
+
+    Raises
+    ------
+    ValueError
+        The folder holds another study, whose key would be lost.
+    """
     private = folder / PRIVATE
+    for path, model in ((folder / STUDY, Study), (private / KEY, Key)):
+        if path.is_file() and (held := _read(path, path.name, model).study) != study.study:
+            raise ValueError(
+                f"{path} is of the study {held}; write {study.study} to another folder (without its key the answers to "
+                f"{held} could not be read)"
+            )
     private.mkdir(parents=True, exist_ok=True)
     paths = [folder / STUDY, private / KEY, private / ASSIGNMENTS]
     for path, content in zip(paths[:2], (study, key), strict=True):

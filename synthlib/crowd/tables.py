@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+NO_NUMBER = "no number; decimals take a point"  # of a cell for which is_number is false
 PROBLEM_COLUMNS = ["file", "line", "column", "value", "problem"]
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -66,27 +68,43 @@ def read_table(path: Path, *, encoding: str | None = None) -> tuple[pd.DataFrame
     Raises
     ------
     ValueError
-        The encoding is wrong, there is no header or no row, or a column's name is repeated.
+        The encoding is wrong, there is no header or no row, a column's name is repeated, or the file is no csv (a cell
+        is too long, say, since a quotation mark was left open).
     """
     text = read_text(path, encoding=encoding)
     header = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    names = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
+    try:
+        lines = [(cells, reader.line_num) for cells in reader]
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}; is a quotation mark left open?") from None
+    names = [name.strip().lstrip("\ufeff") for name in lines[0][0]] if lines else []
     if not any(names):
         raise ValueError(f"{path}: the file is empty; its first line must name the columns")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{path}: column name(s) {repeated} are repeated")
     rows, problems = [], []
-    for cells in reader:
+    for cells, line in lines[1:]:
         if len(cells) == len(names):
-            rows.append([*(cell.strip() for cell in cells), reader.line_num])
+            rows.append([*(cell.strip() for cell in cells), line])
         elif cells:
             fault = f"{len(cells)} cells, the header has {len(names)}"
-            problems.append((path.name, reader.line_num, "", ",".join(cells)[:80], fault))
+            problems.append((path.name, line, "", ",".join(cells)[:80], fault))
     if not rows:
         fault = f"; line {problems[0][1]} has {problems[0][4]}" if problems else ""
         raise ValueError(f"{path}: no rows below the header {names}{fault}")
     return pd.DataFrame(rows, columns=[*names, "line"]), list_problems(problems)
+
+
+def is_number(value: str | float) -> bool:
+    """Return whether a cell is empty or holds a finite number.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in ("", "0.4", "0,4", "nan")]
+    [True, True, False, False]
+    """
+    return value == "" or bool(abs(pd.to_numeric(value, errors="coerce")) <= sys.float_info.max)
 
 
 def check_columns(found: Iterable[str], wanted: Iterable[str], *, origin: str) -> None:

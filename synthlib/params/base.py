@@ -37,7 +37,6 @@ TaskName = Annotated[str, AfterValidator(_known_task)]
 TaskNames = Annotated[list[TaskName], Field(min_length=1), AfterValidator(distinct)]
 
 
-Count = Annotated[int, Field(ge=1)]
 Resamples = Annotated[int, Field(ge=100, le=100_000)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -10,8 +10,8 @@ from pydantic import (
     model_validator,
 )
 
+from synthlib.fields import Count
 from synthlib.params.base import (
-    Count,
     Params,
     Resamples,
     Share,

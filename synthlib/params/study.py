@@ -15,10 +15,10 @@ from pydantic import (
 )
 
 from synthlib.asking.backends import MODELS
+from synthlib.fields import Count
 from synthlib.params.base import (
     SHIPPED_ROWS,
     Backend,
-    Count,
     Params,
     Resamples,
     Share,

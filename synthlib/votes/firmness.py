@@ -135,7 +135,9 @@ def measure_transitivity(
     return row | {name: float((1 + as_far.sum()) / (1 + n_resamples)) for name, as_far in extreme.items()}
 
 
-def drop_workers(wins: np.ndarray, workers: list[str], tasks: list[str], *, regularisation: float) -> pd.DataFrame:
+def drop_workers(
+    wins: np.ndarray, workers: list[str], tasks: list[str], *, min_pairs: int, regularisation: float
+) -> pd.DataFrame:
     """Return what the ranking becomes when each worker in turn is left out.
 
     Parameters
@@ -144,6 +146,8 @@ def drop_workers(wins: np.ndarray, workers: list[str], tasks: list[str], *, regu
         By worker; two workers or more.
     workers : list of str
         Their names, in the same order.
+    min_pairs : int
+        Fewest judgements for a pair to have a majority.
 
     Returns
     -------
@@ -163,8 +167,8 @@ def drop_workers(wins: np.ndarray, workers: list[str], tasks: list[str], *, regu
     kept = total - wins  # (W, T, T)
     scores = fit_many(total[None], regularisation=regularisation)[0]
     shifts = fit_many(kept, regularisation=regularisation, start=scores) - scores  # (W, T)
-    levels = number_levels(total > total.T)
-    moved = (number_levels(kept > np.swapaxes(kept, 1, 2)) != levels).sum(axis=1)
+    levels, *without = number_levels(_find_majorities(wins, 1 - np.eye(len(wins)), min_pairs))
+    moved = (np.array(without) != levels).sum(axis=1)
     largest = np.abs(shifts).argmax(axis=1)
     influence = pd.DataFrame(
         {
@@ -249,7 +253,7 @@ def hold_levels(
 
 
 def _find_majorities(wins: np.ndarray, weights: np.ndarray, min_pairs: int) -> np.ndarray:
-    """Return the majority graphs (1 + R, T, T) of all workers and, after it, of R resamples of them."""
+    """Return the majority graphs (1 + R, T, T) of all workers and, after it, under R rows of weights."""
     tables = np.concatenate([wins.sum(axis=0)[None], np.tensordot(weights, wins, axes=1)])
     others = np.swapaxes(tables, 1, 2)
     return (tables > others) & (tables + others >= min_pairs)

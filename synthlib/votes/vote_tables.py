@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+_BREAK = r"\r\n|\r|\n"
 _SHOWN = 5  # lines named in a message
-_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 def read_votes(path: Path, wanted: set[str]) -> pd.DataFrame:
-    """Return a csv of votes, every cell as text ("" where it is empty), with ``line``, the number of its line.
+    """Return a csv of votes, every cell as text ("" where it is empty), with ``line``, on which the row ends.
 
     Raises
     ------
@@ -27,7 +30,8 @@ def read_votes(path: Path, wanted: set[str]) -> pd.DataFrame:
     missing = wanted - set(votes)
     if missing:
         raise ValueError(f"{path}: missing column(s) {sorted(missing)}; it has {list(votes)}")
-    votes = votes.assign(line=range(2, len(votes) + 2))
+    breaks = votes.apply(lambda cells: cells.str.count(_BREAK)).sum(axis=1).to_numpy(dtype=int)  # within quoted cells
+    votes = votes.assign(line=1 + sum(len(re.findall(_BREAK, name)) for name in votes) + np.cumsum(breaks + 1))
     votes = votes[(votes[sorted(wanted)] != "").any(axis=1)].reset_index(drop=True)  # blank lines
     if votes.empty:
         raise ValueError(f"{path}: no votes")
@@ -67,8 +71,8 @@ def check_pairs(votes: pd.DataFrame, tasks: list[str], path: Path) -> pd.DataFra
     named = ", ".join(map(repr, chosen[outside].unique()))
     refuse(votes, outside, f"more_objective is {named}, not a task of the pair (leave ties out)", path)
     said = votes["check_passed"].str.strip().str.lower()
-    refuse(votes, ~said.isin(_TRUE + _FALSE), "check_passed must be true or false", path)
-    return votes.assign(check_passed=said.isin(_TRUE))
+    refuse(votes, ~said.isin(TRUE + FALSE), "check_passed must be true or false", path)
+    return votes.assign(check_passed=said.isin(TRUE))
 
 
 def check_labels(votes: pd.DataFrame, labels: list[str], path: Path) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 from synthlib.paths import DATA, ROOT
 
 PAIRS, INSTANCES, ABOUT = "pairs.csv", "instances.csv", "votes.json"
-PANEL = "panel (language model)"
+PANEL, PEOPLE, SIMULATED = "panel (language model)", "people", "simulated"
 #: What may stand in votes.json, and how figures and sentences call these voters.
 VOTERS = {
     PANEL: "language-model personas, not people",
-    "people": "people",
-    "simulated": "simulated workers, not people",
+    PEOPLE: "people",
+    SIMULATED: "simulated workers, not people",
 }
 
 
@@ -66,7 +66,7 @@ def find_votes(folder: str, file: str) -> Votes:
         raise ValueError(f"no such folder of votes: {place}")
     if not (place / file).is_file():
         raise ValueError(f"{place} has no {file}; it has {sorted(p.name for p in place.iterdir()) or 'nothing'}")
-    return Votes(place / file, _read_voters(place / ABOUT))
+    return Votes(place / file, read_voters(place / ABOUT))
 
 
 def find_any_votes(folder: str) -> dict[str, Votes]:
@@ -76,7 +76,14 @@ def find_any_votes(folder: str) -> dict[str, Votes]:
     return {file: find_votes(folder, file) for file in found}
 
 
-def _read_voters(path: Path) -> str:
+def read_voters(path: Path) -> str:
+    """Return who voted, a key of :data:`VOTERS`, by a votes.json.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it does not say who voted.
+    """
     allowed = " or ".join(f'{{"votes_by": "{name}"}}' for name in VOTERS)
     if not path.is_file():
         raise ValueError(f"{path.parent} does not say whose votes it holds: put {allowed} into {path.name}")
