@@ -250,6 +250,22 @@ def test_a_table_is_made_anew_where_what_makes_it_has_changed(tmp_path, monkeypa
     assert count_tables() == 2
 
 
+def test_columns_of_ones_own_neither_clash_nor_count(tmp_path, monkeypatch):
+    from tiny_encoder import write_tiny_encoder
+
+    (tmp_path / "encoder").mkdir()
+    encoder = write_tiny_encoder(tmp_path / "encoder")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
+    MADE_UP.to_parquet(tmp_path / "tweet_emotion.parquet")
+    plain = features.load("tweet_emotion", "folder", encoder)
+    more = MADE_UP.assign(question="who?", feature=1.0, pool="no", annotations=[["a", "b"]] * 4)
+    more.to_parquet(tmp_path / "tweet_emotion.parquet")
+    pd.testing.assert_frame_equal(features.load("tweet_emotion", "folder", encoder).rows, plain.rows)
+    assert len(list((tmp_path / "results" / "cache" / "features").iterdir())) == 1
+
+
 def test_texts_come_in_the_order_of_their_features(tmp_path, monkeypatch):
     MADE_UP.sample(frac=1, random_state=0).to_parquet(tmp_path / "tweet_emotion.parquet")
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
