@@ -79,7 +79,9 @@ def find_vectors(
         if not known:
             return Vectors(encoded, made, 0)
         known |= {keys[place]: vector for place, vector in zip(missing, encoded, strict=True)}
-    return Vectors(np.stack([known[key] for key in keys]), made, len(keys) - len(missing))
+    width = len(next(iter(known.values())))
+    found = np.array([known[key] for key in keys], dtype=np.float16).reshape(len(keys), width)
+    return Vectors(found, made, len(keys) - len(missing))
 
 
 def write_vectors(name: str, texts: Sequence[str], vectors: Vectors) -> None:

@@ -50,6 +50,12 @@ def test_only_what_is_not_shipped_is_encoded(tiny, monkeypatch):
     np.testing.assert_allclose(found.features, whole.features, atol=0.02)  # batches differ: bfloat16 products
 
 
+def test_no_texts_have_no_vectors_of_the_right_size(tiny):
+    vectors.write_vectors("toy", TEXTS, vectors.find_vectors(TEXTS, tiny))
+    assert vectors.find_vectors([], tiny, shipped=["toy"]).features.shape == (0, 16)
+    assert vectors.find_vectors([], tiny).features.shape == (0, 16)
+
+
 def test_a_blank_text_is_named_by_its_place_among_all(tiny):
     whole = vectors.find_vectors(TEXTS, tiny)
     vectors.write_vectors("toy", TEXTS[:2], vectors.Vectors(whole.features[:2], whole.made, 0))
