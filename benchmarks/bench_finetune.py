@@ -37,7 +37,8 @@ import torch
 from trainer import BEST, Texts, fit_trainer, wait
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from synthlib.encode import PACKAGED, Encoder, load_encoder
+from synthlib.encode import Encoder, load_encoder
+from synthlib.encoders import PACKAGED
 from synthlib.finetune import FineTuner, Hyperparameters, tokenize_checked, tqdm
 from synthlib.metrics import macro_f1
 from synthlib.train import Run

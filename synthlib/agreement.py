@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synthlib.metrics import count_draws
+
 _CHUNK = 50_000  # numbers in the largest array at a time: 400 kB, which stays in the processor's cache
 
 
@@ -147,7 +149,7 @@ def bootstrap_agreement(
     step = max(1, _CHUNK // len(counts))
     means, alphas = [], []
     for start in range(0, n_resamples, step):
-        weights = _draw_weights(min(step, n_resamples - start), len(counts), rng)  # (r, N)
+        weights = count_draws((min(step, n_resamples - start), len(counts)), rng).astype(float)  # (r, N)
         means.append(weights @ share / len(share))
         alphas.append(alpha_of_weights(counts, weights))
     return np.concatenate(means), np.concatenate(alphas)
@@ -289,8 +291,3 @@ def summarise_agreement(
     row |= {"agreement": float(share.mean()), "agreement_low": float(mean_low), "agreement_high": float(mean_high)}
     row |= {"alpha": value, "alpha_low": alpha_low, "alpha_high": alpha_high}
     return row | {"note": "alpha undefined: all votes are for one label" if np.isnan(value) else ""}
-
-
-def _draw_weights(n_resamples: int, n_texts: int, rng: np.random.Generator) -> np.ndarray:
-    drawn = rng.integers(n_texts, size=(n_resamples, n_texts)) + np.arange(n_resamples)[:, None] * n_texts
-    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(n_resamples, n_texts).astype(float)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from synthlib import metrics
 from synthlib.features import FeatureTable
+from synthlib.intervals import estimate
 from synthlib.metrics import Resampling, Scores
 
 #: The comparisons of the study's Table 1 and of this project: the first source minus the second.
@@ -26,12 +27,6 @@ CONTRASTS = (
     ("pool", "zero_shot"),
     ("pool+few_shot", "pool"),
 )
-
-
-def with_interval(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
-    """Return a value and the interval of its bootstrap draws, as the columns name, name_low and name_high of a row."""
-    low, high = metrics.interval(draws, confidence=confidence)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def score_runs(
@@ -68,8 +63,8 @@ def score_runs(
     for values, group in plan.groupby(list(by), sort=False, dropna=False):
         scores = metrics.bootstrap_scores(gold, predicted[group["run"]], n_labels=n_labels, resampling=resampling)
         row = dict(zip(by, values, strict=True)) | {"n_train": round(group["n_train"].mean()), "seeds": len(group)}
-        rows.append(row | with_interval("f1", scores.f1, scores.f1_draws, confidence))
-        rows[-1] |= with_interval("accuracy", scores.accuracy, scores.accuracy_draws, confidence)
+        rows.append(row | estimate("f1", scores.f1, scores.f1_draws, confidence))
+        rows[-1] |= estimate("accuracy", scores.accuracy, scores.accuracy_draws, confidence)
     return pd.DataFrame(rows)
 
 
@@ -129,8 +124,8 @@ def contrast(scores: dict[str, Scores], pairs: Iterable[tuple[str, str]], *, con
         if first in scores and second in scores:
             difference = subtract(scores[first], scores[second])
             row = {"first": first, "second": second}
-            row |= with_interval("f1", difference.f1, difference.f1_draws, confidence)
-            rows.append(row | with_interval("accuracy", difference.accuracy, difference.accuracy_draws, confidence))
+            row |= estimate("f1", difference.f1, difference.f1_draws, confidence)
+            rows.append(row | estimate("accuracy", difference.accuracy, difference.accuracy_draws, confidence))
     return pd.DataFrame(rows)
 
 
@@ -161,7 +156,7 @@ def measure_mixing_gains(
                 for source in ("real+synthetic", "real")
             )
             gain = subtract(together, alone)
-            rows.append({"n_per_label": n} | with_interval("gain", gain.f1, gain.f1_draws, confidence))
+            rows.append({"n_per_label": n} | estimate("gain", gain.f1, gain.f1_draws, confidence))
     return pd.DataFrame(rows, columns=["n_per_label", "gain", "gain_low", "gain_high"])
 
 

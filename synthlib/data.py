@@ -16,6 +16,8 @@ from synthlib.tasks import Task, load_task, own_files, task_names
 from synthlib.votes import annotated, vote_tables
 
 SPLITS = hub.SPLITS
+#: Columns of one's own texts that are read; others may mean anything, so they are left out.
+COLUMNS = ("text", "label", "split", "key", "evaluation", "text_raw", "head", "tail", "agreement")
 STORIES = ("stories", "textbook")  # released texts after published recipes
 
 
@@ -73,7 +75,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     -------
     texts : DataFrame
         text, label, split, key, evaluation (false where the file has no such column: no row is marked for the
-        instance study) and what else the file has; with text_raw also irony_tag.
+        instance study) and what else of :data:`COLUMNS` the file has; with text_raw also irony_tag.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as parquet: {error}") from None
     check_texts(frame, task, origin=str(path))
-    frame = _check_evaluation(frame, path)
+    frame = _check_evaluation(frame[[name for name in frame if name in COLUMNS]].copy(), path)
     if "text_raw" in frame:
         frame["irony_tag"] = surface.find_irony_tags(frame["text_raw"])
     return frame

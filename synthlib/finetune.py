@@ -137,8 +137,8 @@ class FineTuner:
         if self.device.type == "cpu":
             use_fast_dropout(self.model.encoder, in_attention=self.model.masked)
         self.untrained = {name: weight.clone() for name, weight in self.model.encoder.state_dict().items()}
-        self.targets = targets * np.float32(hyperparameters.class_weights or 1)  # (N, K)
-        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, self.targets), hyperparameters)
+        self.targets, self.weighted = targets, targets * np.float32(hyperparameters.class_weights or 1)  # both (N, K)
+        self.step = make_step(self.model, TextsOnDevice(tokens, self.device, self.weighted), hyperparameters)
 
     def fit(self, run: Run, *, number: int, kept: Checkpoint, bar: tqdm) -> pd.DataFrame:
         """Train on the rows of a run from its seed, and return its history; see :func:`fit_predict_texts`."""
@@ -196,7 +196,7 @@ class FineTuner:
         """Return the loss (nats) on some of the training texts, without dropout; training goes on as before."""
         logits = self._ask(self.tokens.take(rows))
         self.model.train()
-        return cross_entropy(logits, torch.from_numpy(self.targets[rows])).item()
+        return cross_entropy(logits, torch.from_numpy(self.weighted[rows])).item()
 
     def _restart(self, seed: int) -> None:
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Intervals of a share and of a mean, from counts and values alone; bootstrap intervals are in synthlib.metrics."""
+"""Intervals as rows of tables hold them: of a share, of a mean, and of a value with bootstrap draws."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
+
+from synthlib import metrics
 
 
 def share_interval(count: int, n: int, *, confidence: float) -> tuple[float, float, float]:
@@ -41,3 +43,23 @@ def mean_interval(values: Sequence[float], *, confidence: float) -> tuple[float,
         return mean, math.nan, math.nan
     half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return mean, mean - half, mean + half
+
+
+def estimate(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
+    """Return ``name``, ``name_low`` and ``name_high``: a value and the percentile interval of its bootstrap draws.
+
+    Draws that are NaN are left out; the interval of a NaN is NaN.
+
+    Examples
+    --------
+    >>> estimate("f1", 0.5, np.array([0.4, 0.6, np.nan]), 0.5)
+    {'f1': 0.5, 'f1_low': 0.45, 'f1_high': 0.55}
+    """
+    draws = draws[np.isfinite(draws)]
+    bounds = metrics.interval(draws, confidence=confidence) if np.isfinite(value) and len(draws) else (np.nan, np.nan)
+    return dict(zip(estimate_columns(name), (float(value), *bounds), strict=True))
+
+
+def estimate_columns(name: str) -> tuple[str, str, str]:
+    """Return the names of the columns of an estimate and of the two ends of its interval."""
+    return name, f"{name}_low", f"{name}_high"

@@ -98,7 +98,7 @@ def draw_resampling(n_rows: int, n_seeds: int, *, n_resamples: int, rng: np.rand
     for counts in (rows, seeds):
         step = max(1, _CHUNK // 4 // counts.shape[1])
         for start in range(0, n_resamples, step):
-            counts[start : start + step] = _count_draws(counts[start : start + step].shape, rng)
+            counts[start : start + step] = count_draws(counts[start : start + step].shape, rng)
     return Resampling(rows, seeds)
 
 
@@ -265,7 +265,8 @@ def compare_means(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     return float(x.mean() - y.mean()), float(p_t), float(shuffled.pvalue)
 
 
-def _count_draws(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def count_draws(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return how often each of N things is in each of R bootstrap resamples of them; ``shape`` is (R, N)."""
     drawn = rng.integers(shape[1], size=shape) + np.arange(shape[0])[:, None] * shape[1]
     return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape)
 

@@ -23,7 +23,8 @@ FUNCTION_WORDS: tuple[str, ...] = tuple(
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ENGLISH = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 _IRONY_TAG = re.compile(r"#(?:irony|sarcasm|not)\b", re.IGNORECASE)
-_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
+#: An emoji; flags are not among them, as in the measures of the shipped tables.
+EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 _MARKS = {  # what a text above 0 has, and one at 0
     "question": ("question mark", "no question mark"),
     "exclamation": ("exclamation mark", "no exclamation mark"),
@@ -90,7 +91,7 @@ def measure_surface(texts: Sequence[str]) -> pd.DataFrame:
                 "hashtag": int(re.search(r"#\w", text) is not None),
                 "mention": int(re.search(r"@\w", text) is not None),
                 "digit": int(re.search(r"\d", text) is not None),
-                "emoji": int(_EMOJI.search(text) is not None),
+                "emoji": int(EMOJI.search(text) is not None),
                 "upper_share": float(np.mean([c.isupper() for c in letters])) if letters else 0.0,
             }
         )

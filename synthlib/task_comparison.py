@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from synthlib import metrics
-from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions, with_interval
-from synthlib.intervals import mean_interval
+from synthlib.compare import CONTRASTS, average_contrast, contrast, say_points, score_predictions
+from synthlib.intervals import estimate, mean_interval
 from synthlib.metrics import Scores
 from synthlib.paths import PARAMS
 from synthlib.tasks import Task
@@ -217,4 +217,4 @@ def compare_test_sets(
 
 
 def _say(scores: Scores, confidence: float) -> str:
-    return say_points(pd.Series(with_interval("f1", scores.f1, scores.f1_draws, confidence)), "f1")
+    return say_points(pd.Series(estimate("f1", scores.f1, scores.f1_draws, confidence)), "f1")

@@ -85,7 +85,9 @@ def fit_predict(
     FloatingPointError
         A loss is not finite; the message says in which run and step, and what to try.
     """
-    _check_runs(features, labels, runs, n_labels)
+    _check_features(features, "training")
+    _check_features(test_features, "test")
+    _check_runs(labels, runs, n_labels)
     device = torch.device(hyperparameters.device)
     x, x_test = (torch.tensor(array, device=device).bfloat16() for array in (features, test_features))
     targets = torch.eye(n_labels, device=device)[torch.tensor(labels, device=device)]  # (N, K)
@@ -220,9 +222,16 @@ def _draw_weights(seed: int, sizes: tuple[int, int, int]) -> list[torch.Tensor]:
     ]
 
 
-def _check_runs(features: np.ndarray, labels: np.ndarray, runs: Sequence[Run], n_labels: int) -> None:
-    if not np.isfinite(features).all():
-        raise ValueError("a feature is not finite; rebuild the features")
+def _check_features(features: np.ndarray, kind: str) -> None:
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} {kind} row(s) have a feature that is not finite, the first is row {bad.argmax()}; "
+            "rebuild the features"
+        )
+
+
+def _check_runs(labels: np.ndarray, runs: Sequence[Run], n_labels: int) -> None:
     for number, run in enumerate(runs):
         missing = sorted(set(range(n_labels)) - set(labels[run.rows].tolist()))
         if missing:

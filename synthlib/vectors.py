@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthlib.encoders import MAX_LENGTH
 from synthlib.hub import make_key
 from synthlib.paths import DATA
 
@@ -30,7 +31,7 @@ class Vectors:
     features : ndarray of float16, shape (N, D)
         See :func:`synthlib.encode.encode`.
     made : dict
-        encoder, sha256 (of its weights), pooling, max_length (tokens).
+        encoder, sha256 (:func:`synthlib.encoders.fingerprint`), pooling, max_length (tokens).
     n_shipped : int
         How many were shipped; the others were made here.
     """
@@ -53,7 +54,7 @@ def find_vectors(
     Parameters
     ----------
     encoder : str
-        As for :func:`synthlib.encode.load_encoder`.
+        As for :func:`synthlib.encoders.locate`.
     shipped : sequence of str
         Sets of released texts, names of files in data/vectors, to look in. One that is not there, or of another
         encoder, has none of the texts.
@@ -73,12 +74,14 @@ def find_vectors(
 
         encode.refuse_blank(texts)
         loaded = encode.load_encoder(encoder, device)
-        made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": encode.MAX_LENGTH}
+        made = {"encoder": encoder, "sha256": loaded.sha256, "pooling": "mean", "max_length": MAX_LENGTH}
         encoded = encode.encode([texts[place] for place in missing], loaded, progress=progress)
         if not known:
             return Vectors(encoded, made, 0)
         known |= {keys[place]: vector for place, vector in zip(missing, encoded, strict=True)}
-    return Vectors(np.stack([known[key] for key in keys]), made, len(keys) - len(missing))
+    width = len(next(iter(known.values())))
+    found = np.array([known[key] for key in keys], dtype=np.float16).reshape(len(keys), width)
+    return Vectors(found, made, len(keys) - len(missing))
 
 
 def write_vectors(name: str, texts: Sequence[str], vectors: Vectors) -> None:

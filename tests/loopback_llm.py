@@ -57,6 +57,8 @@ def write_answer(body: dict, number: int, fault: str) -> dict:
         finish = "length"
     tokens = sum(len(m["content"].split()) for m in body["messages"])
     usage = {"prompt_tokens": tokens, "completion_tokens": 10, "total_tokens": tokens + 10}
+    if fault == "odd fields":
+        finish, usage = ["stop"], {"prompt_tokens": str(tokens), "completion_tokens": [10]}
     choice = {"index": 0, "message": message, "finish_reason": finish}
     answer = {"id": f"c{number}", "object": "chat.completion", "created": 1, "model": body["model"] + "-served"}
     answer["choices"] = [] if fault == "no choice" else [choice]
@@ -161,10 +163,10 @@ def serve_llm(
     """Yield address and ledger of a server whose request ``number`` (from 1) meets ``fault(number, body)``.
 
     Faults: a status of STATUS, slow, truncated, half json, no json, dropped, refusal, filter, blank, cut off,
-    no choice, no usage, "says " and a text, key in answer, key in error; "" is none. ``seconds`` is how long an answer
-    or a batch takes; ``say`` writes the text of a sound answer from the request and its number. Faults of a batch, by
-    its number, ``late`` and ``keeps_files`` (none can be deleted): see :mod:`loopback_batches`; its lines meet
-    ``fault`` as online calls do.
+    no choice, no usage, odd fields (types that no server should send), "says " and a text, key in answer, key in error;
+    "" is none. ``seconds`` is how long an answer or a batch takes; ``say`` writes the text of a sound answer from the
+    request and its number. Faults of a batch, by its number, ``late`` and ``keeps_files`` (none can be deleted): see
+    :mod:`loopback_batches`; its lines meet ``fault`` as online calls do.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.ledger, server.fault, server.seconds, server.say = Ledger(), fault, seconds, say

@@ -52,6 +52,13 @@ def test_the_average_over_tasks_is_the_mean_of_the_differences(predictions):
     assert np.ptp(average.iloc[0][["f1_low", "f1_high"]]) < np.ptp(single[["f1_low", "f1_high"]])
 
 
+def test_draws_without_a_value_are_left_out_of_the_interval():
+    draws = np.array([0.4, 0.6, np.nan])
+    scores = {"real": metrics.Scores(0.5, 0.5, draws, draws), "pool": metrics.Scores(0.0, 0.0, 0 * draws, 0 * draws)}
+    row = compare.contrast(scores, [("real", "pool")], confidence=0.5).iloc[0]
+    assert row[["f1_low", "f1_high"]].tolist() == pytest.approx([0.45, 0.55])
+
+
 def test_sources_tested_on_different_texts_are_refused(predictions):
     with pytest.raises(ValueError, match="not every source and seed"):
         compare.score_predictions(predictions.iloc[1:], LABELS, n_resamples=200, rng=np.random.default_rng(0))

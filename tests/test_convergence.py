@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from fine_tuning import LABELS, RUNS, TEXTS, interrupt, make_hyperparameters, make_texts, run
 
+from synthlib import finetune
 from synthlib.encode import load_encoder
 from synthlib.finetune import FineTuner
 from synthlib.metrics import macro_f1
@@ -90,6 +91,16 @@ def test_rows_held_out_are_the_runs_own_of_every_label():
     assert 0 in kept and len(kept) == 2  # a row of every label is left to learn from
     with pytest.raises(ValueError, match=r"a run has 4 rows, of which held_out_share 0\.1 holds out none"):
         hold_out(Run(np.arange(4), 0), np.eye(2)[[0, 1, 1, 1]], 0.1)
+
+
+def test_class_weights_do_not_change_which_rows_are_held_out(hyperparameters, monkeypatch):
+    seen = []
+    monkeypatch.setattr(finetune, "hold_out", lambda *given: seen.append(hold_out(*given)[1]) or hold_out(*given))
+    likely = np.random.default_rng(0).uniform(0.05, 0.95, len(TEXTS))
+    changes = STOPS | {"labels": np.stack([likely, 1 - likely], 1), "n_epochs": 1}
+    for class_weights in (None, (1.0, 3.0)):
+        run(hyperparameters, class_weights=class_weights, **changes)
+    np.testing.assert_array_equal(*seen)
 
 
 def test_without_patience_no_row_is_held_out(hyperparameters, plain):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import devices, encode
+from synthlib import devices, encode, encoders
 
 TEXTS = ["a short text", "the cat sat on the mat and the dog sat on the cat", "the dog", "mat " * 40]
 
@@ -67,16 +67,37 @@ def test_unknown_encoder_is_refused(name):
 
 def test_folder_without_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no model\.safetensors"):
-        encode.fingerprint(str(tmp_path))
+        encoders.fingerprint(str(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"])
+def test_an_encoder_is_known_by_all_that_decides_its_vectors(tmp_path, file):
+    before = encoders.fingerprint(write_tiny_encoder(tmp_path))
+    (tmp_path / "README.md").write_text("notes")
+    assert encoders.fingerprint(str(tmp_path)) == before
+    (tmp_path / file).write_bytes((tmp_path / file).read_bytes() + b" ")
+    assert encoders.fingerprint(str(tmp_path)) != before
+
+
+def test_a_relative_folder_starts_at_the_repository_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "ROOT", tmp_path)
+    (tmp_path / "mine").mkdir()
+    write_tiny_encoder(tmp_path / "mine")
+    monkeypatch.chdir("/")  # as a notebook, which runs in notebooks/
+    assert encode.load_encoder("mine", "cpu").dim == 16
+    assert encoders.fingerprint("mine") == encoders.fingerprint(str(tmp_path / "mine"))
 
 
 def test_packaged_weights_are_the_expected_ones(monkeypatch):
-    assert encode.fingerprint(encode.PACKAGED) == encode.PACKAGED_SHA256
-    monkeypatch.setattr(encode, "PACKAGED_SHA256", "0" * 64)
+    assert encoders.fingerprint(encoders.PACKAGED) == encoders.PACKAGED_SHA256
+    monkeypatch.setattr(encoders, "PACKAGED_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="expected 0000"):
-        encode.fingerprint(encode.PACKAGED)
+        encoders.fingerprint(encoders.PACKAGED)
 
 
 def test_device_is_picked():
     assert devices.pick_device("cpu") == "cpu"
+    assert devices.check_device("cuda:1") == "cuda:1"  # whether there is one or not
+    with pytest.raises(ValueError, match="unknown device 'gpu'; give auto, cpu, cuda, or"):
+        devices.pick_device("gpu")
     assert devices.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from synthlib import data, features, surface
+from synthlib import data, encoders, features, surface
 from synthlib.tasks import load_task, task_names
 from synthlib.vectors import Vectors
 
@@ -216,6 +216,54 @@ def test_texts_of_ones_own_get_a_pool_of_their_own(tmp_path, monkeypatch):
     MADE_UP.assign(label="joy").to_parquet(tmp_path / "tweet_emotion.parquet")
     with pytest.warns(UserWarning):
         assert set(features.load("tweet_emotion", "folder", encoder).rows["label"]) == {"joy"}
+
+
+@pytest.mark.parametrize("change", ["length", "measure", "tokenizer"])
+def test_a_table_is_made_anew_where_what_makes_it_has_changed(tmp_path, monkeypatch, change):
+    from tiny_encoder import write_tiny_encoder
+
+    (tmp_path / "encoder").mkdir()
+    encoder = write_tiny_encoder(tmp_path / "encoder")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
+    MADE_UP.to_parquet(tmp_path / "tweet_emotion.parquet")
+    code = [tmp_path / path.name for path in features._MAKERS]
+    for path, copy in zip(features._MAKERS, code, strict=True):
+        shutil.copy(path, copy)
+    monkeypatch.setattr(features, "_MAKERS", code)
+
+    def count_tables():
+        features.load("tweet_emotion", "folder", encoder)
+        return len(list((tmp_path / "results" / "cache" / "features").iterdir()))
+
+    assert count_tables() == 1
+    code[1].write_text(code[1].read_text() + "# a remark\n")
+    assert count_tables() == 1
+    if change == "length":
+        monkeypatch.setattr(encoders, "MAX_LENGTH", 4)
+    elif change == "measure":
+        code[1].write_text(code[1].read_text().replace("255", "9"))
+    else:
+        vocabulary = tmp_path / "encoder" / "vocab.txt"
+        vocabulary.write_text(vocabulary.read_text() + "\ncow")
+    assert count_tables() == 2
+
+
+def test_columns_of_ones_own_neither_clash_nor_count(tmp_path, monkeypatch):
+    from tiny_encoder import write_tiny_encoder
+
+    (tmp_path / "encoder").mkdir()
+    encoder = write_tiny_encoder(tmp_path / "encoder")
+    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
+    MADE_UP.to_parquet(tmp_path / "tweet_emotion.parquet")
+    plain = features.load("tweet_emotion", "folder", encoder)
+    more = MADE_UP.assign(question="who?", feature=1.0, pool="no", annotations=[["a", "b"]] * 4)
+    more.to_parquet(tmp_path / "tweet_emotion.parquet")
+    pd.testing.assert_frame_equal(features.load("tweet_emotion", "folder", encoder).rows, plain.rows)
+    assert len(list((tmp_path / "results" / "cache" / "features").iterdir())) == 1
 
 
 def test_texts_come_in_the_order_of_their_features(tmp_path, monkeypatch):

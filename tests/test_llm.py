@@ -183,6 +183,16 @@ def test_an_answer_without_usage_has_an_unknown_cost_and_counts_at_its_bound(sto
     assert store.totals().spent_usd == pytest.approx(price.cost(17, 20))
 
 
+def test_an_answer_with_fields_of_odd_types_is_kept(store, price):
+    with serve_llm(lambda n, body: "odd fields" if n == 2 else "") as (url, witness):
+        outcomes, _ = ask_all(store, url, 6)
+        assert sum(answer.cost_usd is None for answer, _ in outcomes) == 1
+        assert [answer for answer, _ in ask_all(store, url, 6)[0]] == [answer for answer, _ in outcomes]
+    odd = next(answer for answer, _ in outcomes if answer.cost_usd is None)
+    assert (odd.finish_reason, odd.prompt_tokens, odd.answer_tokens) == ("['stop']", 1, None)
+    assert len(witness.requests) == 6
+
+
 def test_the_key_is_nowhere(tmp_path, caplog):
     caplog.set_level(0)
     with serve_llm(lambda n, body: ["key in answer", "key in error"][n - 1]) as (url, witness):

@@ -420,9 +420,23 @@ def test_the_smoke_profile_from_the_command_line(tmp_path):
             assert list(folder.glob(f"[01]?_*.{ending}")), f"{folder} has no figure as {ending}"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("encoder: all-MiniLM-L6-v2", "encoder: all-MiniLM-L6-v3", "unknown encoder 'all-MiniLM-L6-v3'; give all-Mini"),
+        ("device: auto", "device: gpu", "unknown device 'gpu'; give auto, cpu, cuda"),
+    ],
+)
+def test_an_unknown_encoder_or_device_is_refused_before_any_work(tmp_path, capsys, before, after, message):
+    profile = tmp_path / "mine.yaml"
+    profile.write_text((paths.PARAMS / "companion.yaml").read_text().replace(before, after))
+    assert run.main([str(profile), "--plan"]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_features_of_another_encoder_are_refused_before_any_work(tmp_path, capsys):
     profile = tmp_path / "other.yaml"
     companion = (paths.PARAMS / "companion.yaml").read_text()
-    profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: other-model"))
+    profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: owner/other@1"))
     assert run.main([str(profile), "--plan"]) == 2
-    assert "holds vectors of 'all-MiniLM-L6-v2', not of 'other-model'" in capsys.readouterr().err
+    assert "holds vectors of 'all-MiniLM-L6-v2', not of 'owner/other@1'" in capsys.readouterr().err

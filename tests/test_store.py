@@ -1,5 +1,6 @@
 """The store of calls: what survives, what is counted, what is refused."""
 
+import asyncio
 import json
 import sqlite3
 from dataclasses import replace
@@ -10,6 +11,7 @@ from synthlib.asking.backends import Llm
 from synthlib.asking.batches import list_batches, name_file, note_batch
 from synthlib.asking.calls import Answer, Question, make_question
 from synthlib.asking.store import Store
+from synthlib.asking.writer import Writer
 
 ANSWER = Answer("Hi\x00 \U0001f600", "text", "stop", 12, 3, 0.25, 0.5, "m-1", "2026-01-01T00:00:00+00:00", '{"a": 1}')
 FREE = {"bound_usd": 1.0, "max_usd": None, "max_calls": None}
@@ -182,3 +184,26 @@ def test_a_full_disk_stops_before_anything_is_sent(path):
         with pytest.raises(OSError, match=r"cannot be written \(database or disk is full\)"):
             store.reserve(ask("x" * 100_000), **FREE)
         assert store.find(ask("1").key) == ANSWER and store.totals().sends == 1
+
+
+def test_what_cannot_be_written_fails_alone(path):
+    """Of answers that go into one transaction, all but the one that the database does not take are kept."""
+    names = [str(n) for n in range(10)]
+    answers = [replace(ANSWER, finish_reason=["stop"]) if name == "3" else ANSWER for name in names]
+
+    async def write(store):
+        writer = Writer(store, spare_bytes=0)
+        pairs = [(ask(name).key, answer) for name, answer in zip(names, answers, strict=True)]
+        jobs = [asyncio.ensure_future(writer.do(store.record, *pair)) for pair in pairs]
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        writer.close()
+        return outcomes
+
+    with Store(path, "a") as store:
+        for name in names:
+            store.reserve(ask(name), **FREE)
+        outcomes = asyncio.run(write(store))
+        assert [name for name, outcome in zip(names, outcomes, strict=True) if outcome is not None] == ["3"]
+        assert [name for name in names if store.find(ask(name).key) is None] == ["3"]
+        assert isinstance(outcomes[3], sqlite3.ProgrammingError)
+        assert (store.totals().spent_usd, store.totals().reserved_usd) == (9 * 0.25, 1.0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from synthlib import surface
+from synthlib.corpus.compliance import RULES
 
 
 def test_words_are_lower_case_with_inner_apostrophes():
@@ -28,6 +29,13 @@ def test_every_mark_is_seen_and_a_plain_text_has_none():
     assert measured.loc[0, marks].tolist() == [1] * 7 and measured.loc[1, marks].tolist() == [0] * 7
     assert measured["n_words"].tolist() == [6, 2] and measured["n_chars"].tolist() == [22, 10]
     assert measured["upper_share"].round(3).tolist() == [round(3 / 11, 3), 0.0]
+
+
+def test_measure_and_rules_mean_the_same_by_an_emoji():
+    texts = ["🔥🔥 hi", "\u2600 and \u27bf", "🇩🇪🇫🇷 hi", "🀄🀄", "plain"]
+    measured = surface.measure_surface(texts)["emoji"].tolist()
+    assert measured == [int(RULES["two_emoji"](text)) for text in texts] == [1, 1, 0, 0, 0]
+    assert measured == [int(RULES["emoticon"](text)) for text in texts]
 
 
 def test_a_text_without_letters_and_no_texts_at_all():

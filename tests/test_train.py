@@ -85,9 +85,11 @@ def test_a_missing_label_and_a_bad_feature_are_refused():
         fit_predict(
             x, y, [Run(np.arange(9), 0), Run(np.arange(1, 60, 3), 0)], x, n_labels=3, hyperparameters=HYPERPARAMETERS
         )
-    x[3, 2] = np.nan
-    with pytest.raises(ValueError, match="not finite"):
-        fit_predict(x, y, [Run(np.arange(9), 0)], x, n_labels=3, hyperparameters=HYPERPARAMETERS)
+    bad = x.copy()
+    bad[3, 2] = np.nan
+    for training, test, kind in ((bad, x, "training"), (x, bad, "test")):
+        with pytest.raises(ValueError, match=rf"1 {kind} row\(s\) .* not finite, the first is row 3"):
+            fit_predict(training, y, [Run(np.arange(9), 0)], test, n_labels=3, hyperparameters=HYPERPARAMETERS)
 
 
 def test_a_diverging_run_names_the_step_and_what_to_try():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_encoder import write_tiny_encoder
 
-from synthlib import data, encode, vectors
+from synthlib import data, encode, encoders, vectors
 from synthlib.settings import RELEASED_SETTINGS
 from synthlib.tasks import load_task, task_names
 
@@ -25,15 +25,15 @@ def tiny(tmp_path, monkeypatch):
 def test_every_released_text_has_its_vector(name, monkeypatch):
     monkeypatch.setattr(encode, "load_encoder", None)  # nothing may be encoded
     texts = RELEASED[name]["text"].tolist()
-    found = vectors.find_vectors(texts, encode.PACKAGED, shipped=[name])
+    found = vectors.find_vectors(texts, encoders.PACKAGED, shipped=[name])
     assert found.n_shipped == len(texts) and found.features.shape == (len(texts), 384)
-    assert np.isfinite(found.features).all() and found.made["sha256"] == encode.PACKAGED_SHA256
+    assert np.isfinite(found.features).all() and found.made["sha256"] == encoders.PACKAGED_SHA256
 
 
 def test_shipped_vectors_are_what_the_encoder_makes():
     texts = [frame["text"].iloc[place] for frame in RELEASED.values() for place in (0, -1)]
-    shipped = vectors.find_vectors(texts, encode.PACKAGED, shipped=list(RELEASED))
-    made = vectors.find_vectors(texts, encode.PACKAGED, device="cpu")
+    shipped = vectors.find_vectors(texts, encoders.PACKAGED, shipped=list(RELEASED))
+    made = vectors.find_vectors(texts, encoders.PACKAGED, device="cpu")
     assert (shipped.n_shipped, made.n_shipped) == (len(texts), 0) and shipped.made == made.made
     np.testing.assert_allclose(made.features, shipped.features, atol=0.01)  # processors differ by about 0.005
 
@@ -48,6 +48,12 @@ def test_only_what_is_not_shipped_is_encoded(tiny, monkeypatch):
     found = vectors.find_vectors(TEXTS, tiny, shipped=["toy", "absent"])
     assert asked == TEXTS[:1] and found.n_shipped == 3
     np.testing.assert_allclose(found.features, whole.features, atol=0.02)  # batches differ: bfloat16 products
+
+
+def test_no_texts_have_no_vectors_of_the_right_size(tiny):
+    vectors.write_vectors("toy", TEXTS, vectors.find_vectors(TEXTS, tiny))
+    assert vectors.find_vectors([], tiny, shipped=["toy"]).features.shape == (0, 16)
+    assert vectors.find_vectors([], tiny).features.shape == (0, 16)
 
 
 def test_a_blank_text_is_named_by_its_place_among_all(tiny):

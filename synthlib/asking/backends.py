@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from synthlib.devices import check_device
 from synthlib.fields import Count
 
 _SAMPLED_BYTES = 1 << 20  # of a file of weights, at both ends
@@ -107,13 +108,13 @@ class Local(Asked):
     batch_size : int
         Texts that are written at the same time, at most.
     device : str
-        cpu, cuda, or auto.
+        As for :func:`synthlib.devices.check_device`.
     dtype : str
         Of the weights; auto is what the folder says.
     """
 
     batch_size: Count
-    device: str
+    device: Annotated[str, AfterValidator(check_device)]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
 

@@ -60,9 +60,10 @@ def read_lines(
         else:
             error = (body.get("error") if isinstance(body, dict) else None) or error
             error = error if isinstance(error, dict) else {"message": str(error)}
-            reason, code = clean(error.get("message") or f"status {status}"), error.get("code")
+            code = error.get("code")
+            reason = clean(f"{code or status}: {error.get('message') or f'status {status}'}")
             worth = status is None or is_worth_another(status, code)
-            failures[key] = Failure(f"{code or status}: {reason}", maybe_paid=False, status=status, worth_another=worth)
+            failures[key] = Failure(reason, maybe_paid=False, status=status, worth_another=worth)
 
 
 def _read(line: str) -> dict[str, Any]:

@@ -124,24 +124,40 @@ def clean(text: str) -> str:
 
 
 def make_answer(content: dict[str, Any], *, raw: str, price: Price | None, seconds: float, asked_at: str) -> Answer:
-    """Return the answer that a chat completion holds; ``raw`` is its JSON as it came."""
+    """Return the answer that a chat completion holds; ``raw`` is its JSON as it came.
+
+    The answer is paid, so nothing in it is refused: a count that is none is unknown, a reason or name becomes text.
+    """
     choice = (content["choices"] or [{}])[0]
-    message, usage = choice.get("message") or {}, content.get("usage") or {}
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    message, usage = choice.get("message") or {}, content.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    counts = _read_count(usage.get("prompt_tokens")), _read_count(usage.get("completion_tokens"))
     said = message.get("content")
     text = clean(said).strip() if isinstance(said, str) else ""
     return Answer(
         text=text,
         kind=_kind(choice.get("finish_reason"), message.get("refusal"), text),
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=_as_text(choice.get("finish_reason")),
         prompt_tokens=counts[0],
         answer_tokens=counts[1],
         cost_usd=None if price is None or None in counts else price.cost(*counts),
         seconds=round(seconds, 3),
-        served_by=clean(str(content["model"])) if content.get("model") else None,
+        served_by=_as_text(content.get("model")),
         asked_at=asked_at,
         raw=raw,
     )
+
+
+def _read_count(given: Any) -> int | None:
+    try:
+        count = int(given)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return count if 0 <= count < 2**63 else None  # SQLite's largest
+
+
+def _as_text(given: Any) -> str | None:
+    return clean(str(given)) if given else None
 
 
 def _kind(finish_reason: str | None, refusal: str | None, text: str) -> Kind:

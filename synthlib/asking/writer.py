@@ -18,7 +18,7 @@ class Writer:
     """What is asked for while one transaction is written goes into the next; a job is on disk when it is done.
 
     Where the disk is full, the room that was kept is given up: what has been paid is still written, but nothing more
-    can be reserved.
+    can be reserved. A job that fails for another reason fails alone.
 
     Parameters
     ----------
@@ -76,14 +76,13 @@ class Writer:
         try:
             return self._write_together(jobs)
         except OSError as error:  # no room: only what has been paid is written
-            self._full = self._full or error
+            if self._full:
+                return [error] * len(jobs)
+            self._full = error
             self._spare.unlink(missing_ok=True)
-        except Exception as error:
-            return [error] * len(jobs)
-        try:
-            return self._write_together(jobs)
-        except Exception as error:
-            return [error] * len(jobs)
+            return self._write(jobs)
+        except Exception as error:  # a job that cannot be done: each of the others is, for itself
+            return [error] if len(jobs) == 1 else [result for job in jobs for result in self._write([job])]
 
     def _write_together(self, jobs: list[_Job]) -> list[Any]:
         with self._store.transaction():

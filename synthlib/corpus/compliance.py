@@ -39,7 +39,6 @@ _ENDINGS = (("iest", "y"), ("ier", "y"), ("ily", "y"), ("est", ""), ("est", "e")
 _QUOTED = re.compile("[\"“”„«»]|(?:^|\\s)['‘]\\w.*?\\w[,.!?]?['’](?:\\W|$)")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
-_EMOJI = re.compile("[\U0001f1e6-\U0001faff\u2600-\u27bf]")
 _EMOTICON = re.compile(r"[:;=8xX][-'o^]?[()DPpdO|/\\3*]|<3|\^_?\^|[()]-?[:;]|T_T|\bx[dD]\b")
 _SINGLISH = re.compile(r"\b(?:lah|leh|lor|meh|hor|sia|liao|mah|lar|la|ah|ar|eh|wor|hah)\b", re.IGNORECASE)
 _NO_VOWEL = re.compile(
@@ -77,7 +76,7 @@ RULES: dict[str, Callable[[str], bool]] = {
     "hashtag": _search(r"#\w"),
     "no_hashtag": lambda text: "#" not in text,
     "mention": _search(r"@\w"),
-    "two_emoji": lambda text: len(_EMOJI.findall(text)) >= 2,
+    "two_emoji": lambda text: len(surface.EMOJI.findall(text)) >= 2,
     "question_mark": lambda text: "?" in text,
     "question_then_more": _search(r"\?[\"”'’)]*\s+\S"),
     "quotation_marks": lambda text: _QUOTED.search(text) is not None,
@@ -89,7 +88,7 @@ RULES: dict[str, Callable[[str], bool]] = {
     "word_edit": _search(r"\bedit\b"),
     "capitals": lambda text: _capitals(text) >= 0.8,
     "word_in_capitals": _search(r"(?-i:\b[A-Z]{3,}\b)"),
-    "emoticon": lambda text: bool(_EMOTICON.search(text) or _EMOJI.search(text)),
+    "emoticon": lambda text: bool(_EMOTICON.search(text) or surface.EMOJI.search(text)),
     "word_without_vowel": lambda text: _NO_VOWEL.search(text.lower()) is not None,
     "singlish_particle": lambda text: _SINGLISH.search(text) is not None,
     "bar_word": _search(r"\b(?:bar|pub|bartender|barman|barmaid)\b"),

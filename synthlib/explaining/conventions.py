@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from synthlib import compare
+from synthlib.intervals import estimate, estimate_columns
 
 #: Yes-or-no surface measures (:func:`synthlib.surface.measure_surface`), and what they say of a text.
 MARKS = {
@@ -70,10 +71,12 @@ def split_gaps(
         gaps["difference"] = compare.subtract(gaps["with_mark"], gaps["without_mark"])
         row = {"mark": mark, **shares, "n_with": int(bears.sum()), "n_without": int((~bears).sum())}
         for name, gap in gaps.items():
-            row |= compare.with_interval(name, gap.f1, gap.f1_draws, confidence)
+            row |= estimate(name, gap.f1, gap.f1_draws, confidence)
         rows.append(row)
-    ends = [f"{name}{end}" for name in ("with_mark", "without_mark", "difference") for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=["mark", "share_real", "share_synthetic", "n_with", "n_without", *ends])
+    columns = ["mark", "share_real", "share_synthetic", "n_with", "n_without"]
+    for name in ("with_mark", "without_mark", "difference"):
+        columns += estimate_columns(name)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def tabulate_gaps(gaps: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from synthlib import compare, metrics
 from synthlib.explaining.repairs import Texts
+from synthlib.intervals import estimate
 from synthlib.train import Hyperparameters, Run, fit_predict
 
 TASK, IRONIC = "tweet_irony", "irony"
@@ -131,7 +132,7 @@ def score_tags(
         }
         for (source, share), score in scores.items():
             row = {"test_set": test_set, "source": source, "share": share}
-            row |= compare.with_interval("f1", score.f1, score.f1_draws, confidence)
+            row |= estimate("f1", score.f1, score.f1_draws, confidence)
             gain = compare.contrast(scores, [((source, share), ("real", 0.0))], confidence=confidence).iloc[0]
             rows.append(row | {f"gain{end}": gain[f"f1{end}"] for end in ("", "_low", "_high")})
     return pd.DataFrame(rows)

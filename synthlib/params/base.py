@@ -14,6 +14,8 @@ from pydantic import (
     ValidationError,
 )
 
+from synthlib.devices import check_device
+from synthlib.encoders import check_encoder
 from synthlib.tasks import find_file
 
 Source = Literal["features", "folder", "hub"]
@@ -35,6 +37,8 @@ def distinct(values: list) -> list:
 
 TaskName = Annotated[str, AfterValidator(_known_task)]
 TaskNames = Annotated[list[TaskName], Field(min_length=1), AfterValidator(distinct)]
+EncoderName = Annotated[str, AfterValidator(check_encoder)]
+Device = Annotated[str, AfterValidator(check_device)]
 
 
 Resamples = Annotated[int, Field(ge=100, le=100_000)]

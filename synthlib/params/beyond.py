@@ -12,6 +12,8 @@ from pydantic import (
 
 from synthlib.fields import Count
 from synthlib.params.base import (
+    Device,
+    EncoderName,
     Params,
     Resamples,
     Share,
@@ -29,7 +31,7 @@ class Why(Params):
 
     tasks: TaskNames
     source: Source
-    encoder: str
+    encoder: EncoderName
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
     repaired: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
     n_seeds: Count
@@ -45,7 +47,7 @@ class Why(Params):
     n_resamples: Resamples
     n_permutations: Resamples
     confidence: Share
-    device: str
+    device: Device
 
     @model_validator(mode="after")
     def _what_is_shown_is_listed(self) -> Self:
@@ -64,7 +66,7 @@ class Stories(Params):
     """
 
     tasks: TaskNames
-    encoder: str
+    encoder: EncoderName
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
     n_texts: Annotated[int, Field(ge=2, le=60)]
     opening_words: Annotated[list[Count], Field(min_length=1), AfterValidator(distinct)]

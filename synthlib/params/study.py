@@ -19,6 +19,8 @@ from synthlib.fields import Count
 from synthlib.params.base import (
     SHIPPED_ROWS,
     Backend,
+    Device,
+    EncoderName,
     Params,
     Resamples,
     Share,
@@ -48,7 +50,7 @@ class Tasks(Params):
 
     tasks: TaskNames
     source: Source
-    encoder: str
+    encoder: EncoderName
     near_duplicate_cosine: Share
 
 
@@ -66,7 +68,7 @@ class Generate(Params):
 
     task: TaskName
     source: Source
-    encoder: str
+    encoder: EncoderName
     backend: Backend
     llm: dict[str, Any]
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
@@ -139,7 +141,7 @@ class Train(Params):
 
     task: TaskName
     source: Source
-    encoder: str
+    encoder: EncoderName
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(distinct)]
     n_real: Count
     n_seeds: Count
@@ -154,7 +156,7 @@ class Train(Params):
     tfidf_strengths: list[Annotated[float, Field(gt=0)]]
     n_resamples: Resamples
     confidence: Share
-    device: str
+    device: Device
 
     @property
     def looks_at_released(self) -> bool:
@@ -197,7 +199,7 @@ class Diversity(Params):
 
     tasks: TaskNames
     source: Source
-    encoder: str
+    encoder: EncoderName
     settings: Annotated[list[Setting], Field(min_length=1), AfterValidator(distinct)]
     n_per_label: Count
     n_nearest: Count
@@ -217,7 +219,7 @@ class InstanceSubjectivity(Params):
 
     tasks: TaskNames
     source: Source
-    encoder: str
+    encoder: EncoderName
     sources: Annotated[list[TrainingSource], Field(min_length=1), AfterValidator(distinct)]
     votes: Annotated[str, AfterValidator(_found_instances)]
     rating_threshold: Annotated[float, Field(gt=1, lt=6)]

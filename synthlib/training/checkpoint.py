@@ -19,7 +19,7 @@ from synthlib.train import Run
 from synthlib.training.steps import Step
 from synthlib.training.tokens import Tokens
 
-FORMAT = 3  # of checkpoints: raised when the same run gives other numbers (another loop, other draws of dropout)
+FORMAT = 4  # of checkpoints: raised when the same run gives other numbers (another loop, other draws of dropout)
 SAVE_SECONDS = 120.0  # the run under way is written at most so often
 
 

@@ -19,7 +19,7 @@ class Hyperparameters:
     Attributes
     ----------
     encoder : str
-        As for :func:`synthlib.encode.load_encoder`.
+        As for :func:`synthlib.encoders.locate`.
     pooling : str
         ``cls``: the first token's last-layer state stands for the text; ``mean``: the mean over its tokens.
     n_epochs, min_steps : int

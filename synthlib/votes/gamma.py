@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from synthlib.metrics import Resampling, correlate_ranks, interval
+from synthlib.intervals import estimate, estimate_columns
+from synthlib.metrics import Resampling, correlate_ranks
 
 MIN_THRESHOLDS = 3  # with fewer there is no trend to speak of
 MIN_KIND = 5  # fewest disputed, and fewest unanimous, texts: resampling fewer gives intervals that mean nothing
@@ -177,21 +178,6 @@ def measure_trends(
         rows.append(row | {"note": "; ".join(notes)})
     measured = [name for measure in _TRENDS for name in estimate_columns(measure)]
     return pd.DataFrame(rows, columns=["source", "n_thresholds", "n_disputed", *measured, "note"])
-
-
-def estimate(name: str, value: float, draws: np.ndarray, confidence: float) -> dict[str, float]:
-    """Return ``name``, ``name_low`` and ``name_high``: a value and the percentile interval of its bootstrap draws.
-
-    Draws that are NaN are left out; the interval of a NaN is NaN.
-    """
-    draws = draws[np.isfinite(draws)]
-    bounds = interval(draws, confidence=confidence) if np.isfinite(value) and len(draws) else (np.nan, np.nan)
-    return dict(zip(estimate_columns(name), (float(value), *bounds), strict=True))
-
-
-def estimate_columns(name: str) -> tuple[str, str, str]:
-    """Return the names of the columns of an estimate and of the two ends of its interval."""
-    return name, f"{name}_low", f"{name}_high"
 
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
