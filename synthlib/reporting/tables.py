@@ -72,7 +72,8 @@ def say_interval(
 
     A value without an interval stands alone; a missing one is a dash:
 
-    >>> say_interval(pd.Series({"gap": 0.25, "gap_low": np.nan, "gap_high": np.nan}), "gap"), say_interval(row * np.nan, "gap")
+    >>> point = pd.Series({"gap": 0.25, "gap_low": np.nan, "gap_high": np.nan})
+    >>> say_interval(point, "gap"), say_interval(row * np.nan, "gap")
     ('0.25', '–')
     """
     value, *ends = (scale * float(row[name + end]) for end in ("", "_low", "_high"))
