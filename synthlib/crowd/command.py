@@ -23,7 +23,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     collect.add_argument("--votes", type=Path, required=True, help="folder to write to")
     collect.add_argument("--exclude", nargs="*", default=["failed_check"], help="flags that cost a worker's votes")
-    collect.add_argument("--min-seconds", type=float, default=2.0, help="shortest median time per answer that is not too fast")
+    collect.add_argument(
+        "--min-seconds", type=float, default=2.0, help="shortest median time per answer that is not too fast"
+    )
     collect.add_argument("--straight-from", type=int, default=8, help="answers from which one side always is a sign")
     collect.add_argument("--rename", nargs="*", default=[], metavar="THEIRS=OURS", help="columns of a csv")
     collect.add_argument("--encoding", help="of csv files; UTF-8 unless said")
