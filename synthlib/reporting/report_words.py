@@ -61,8 +61,8 @@ def say_place(sets: pd.DataFrame, judges: str) -> str:
     below, above = people["alpha_high"] < mine.alpha_low, people["alpha_low"] > mine.alpha_high
     text += (
         f"Krippendorff's alpha is {say_interval(mine, 'alpha')}. On {len(people)} other sets people's alpha lies "
-        f"between {people['alpha'].min():.2f} and {people['alpha'].max():.2f}; it is lower on {below.sum()} of them and "
-        f"higher on {above.sum()} (the intervals do not overlap)."
+        f"between {people['alpha'].min():.2f} and {people['alpha'].max():.2f}; it is lower on {below.sum()} of them "
+        f"and higher on {above.sum()} (the intervals do not overlap)."
     )
     return text if judges == "people" else f"{text} Your voters are of another kind, so this comparison says little."
 
