@@ -120,11 +120,11 @@ def test_what_a_task_may_expect_is_a_row_per_pair_of_sources():
     expected = expectation.expect_gaps(gaps, scores, places, confidence=0.9)
     measured = pd.DataFrame({"first": ["real"], "second": ["zero_shot"], "gap": [-0.0004]})
     shown = report_words.tabulate_expected(expected, measured, "mine").iloc[0]
-    assert shown["gap"] == "All real text minus zero-shot" and shown["measured in this run"] == "0.0"
-    assert re.fullmatch(r"\+\d+\.\d \(.* to \+\d+\.\d\)", shown["most subjective task"])
+    assert shown["gap"] == "All real text minus zero-shot" and shown["in this run"] == "0.0"
+    assert re.fullmatch(r"\+\d+\.\d \(.* to \+\d+\.\d\)", shown["most subjective"])
     unknown = report_words.tabulate_expected(expected, measured[:0], "not known")
-    assert list(unknown) == ["gap", "a further task", "least subjective task", "most subjective task"]
-    assert shown["without its score"] == unknown["a further task"].iloc[0]
+    assert list(unknown) == ["gap", "a further task", "least subjective", "most subjective"]
+    assert shown["without score"] == unknown["a further task"].iloc[0]
 
 
 def test_the_example_is_said_to_be_one_and_needs_its_task():

@@ -123,7 +123,7 @@ def _design(options: argparse.Namespace) -> str:
         study, key = design_instances(options.tasks[0], n_per_label=options.per_label, **shape)
     balance = measure_balance(tabulate_assignments(study, key))
     paths = write_instruments(study, key, options.folder)
-    lines = [f"{study.study}: {n_items} items, {n_workers} slots; texts are by {study.texts_from}"]
+    lines = [f"{study.study}: {n_items} items, {n_workers} slots; source of the texts: {study.texts_from}"]
     lines += [balance.to_string(index=False), *map(str, paths)]
     return "\n".join([*lines, "Give form.html to workers 1 to " + f"{n_workers}; keep private/ to yourself."])
 

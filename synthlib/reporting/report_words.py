@@ -114,17 +114,17 @@ def tabulate_expected(expected: pd.DataFrame, measured: pd.DataFrame, place: str
     Returns
     -------
     shown : DataFrame
-        gap (its name), your task, without its score (both only where it has one: else "a further task"), least
-        subjective task, most subjective task and, where the run has gaps of the task, measured in this run.
+        gap (its name), your task and without score (only where it has one, else "a further task"), least subjective,
+        most subjective and, where the run has gaps of the task, in this run.
     """
     places = {"mine": "your task"} if place == "mine" else {}
-    places |= {"not known": "without its score" if places else "a further task"}
-    places |= {"least": "least subjective task", "most": "most subjective task"}
+    places |= {"not known": "without score" if places else "a further task"}
+    places |= {"least": "least subjective", "most": "most subjective"}
     gaps, rows = measured.set_index(["first", "second"])["gap"], []
     for pair in dict.fromkeys(zip(expected["first"], expected["second"], strict=True)):
         row = {"gap": GAP_NAMES[pair]} | {head: say_expected(expected, pair, name) for name, head in places.items()}
         if len(gaps):
-            row["measured in this run"] = say_number(100 * gaps[pair], digits=1, signed=True) if pair in gaps else None
+            row["in this run"] = say_number(100 * gaps[pair], digits=1, signed=True) if pair in gaps else None
         rows.append(row)
     return pd.DataFrame(rows)
 
