@@ -35,13 +35,26 @@ def test_known_effects_are_recovered():
     assert found.loc["zero_shot x disagreement", "low"] < 0 < found.loc["zero_shot x disagreement", "high"]
     assert (found["task_low"] < found["estimate"]).all() and (found["estimate"] < found["task_high"]).all()
     said = mixed.say_interactions(fit.coefficients, "zero_shot", "zero-shot")
-    assert said.startswith("A task one standard deviation more subjective widens the gap of zero-shot text by ")
+    assert said.startswith("One standard deviation more of task subjectivity costs a classifier trained on real ")
     first, second, _ = said.split("). ")
-    assert first.endswith("sure by the model and by drawing tasks") and second.endswith("sure by neither")
+    assert "the gap widens by" in first and first.endswith("task bootstrap; both intervals exclude 0")
+    assert second.startswith("Each dissenting voter costs a classifier trained on real text ")
+    assert second.endswith("neither interval excludes 0")
     turned = fit.coefficients.assign(estimate=-fit.coefficients["estimate"])
     turned[["low", "high"]] = -fit.coefficients[["high", "low"]].to_numpy()
     turned[["task_low", "task_high"]] = -fit.coefficients[["task_high", "task_low"]].to_numpy()
-    assert "more subjective narrows the gap" in mixed.say_interactions(turned, "zero_shot", "zero-shot")
+    gained = fit.coefficients.assign(estimate=fit.coefficients["estimate"].abs())
+    assert "changes the accuracy of a classifier trained on real text by +" in mixed.say_interactions(
+        gained, "zero_shot", "zero-shot"
+    )
+    assert "the gap narrows by" in mixed.say_interactions(turned, "zero_shot", "zero-shot").split("). ")[0]
+    brief = mixed.say_directions(fit.coefficients, "zero_shot", "zero-shot")
+    assert "zero-shot text widens with the subjectivity of the task (both intervals exclude 0) and " in brief
+    only = fit.coefficients.assign(task_low=-1.0, task_high=1.0)
+    assert "(only the interval of the mixed model excludes 0)" in mixed.say_directions(only, "zero_shot", "zero-shot")
+    shown = mixed.format_coefficients(fit.coefficients, {"zero_shot": "zero-shot"}).set_index("effect")
+    assert list(shown.index)[-1] == "zero-shot × dissent" and "real text, on average" in shown.index
+    assert shown.loc["dissent", "points of accuracy"] == pytest.approx(-5, abs=2)
     assert fit.converged and set(fit.variances) == {"task", "source on a task", "text", "residual"}
     assert fit.variances["text"] == pytest.approx(0.01, abs=0.006)
     assert len(fit.effects) == 16 and len(fit.residuals) == 8 * 40 * 2

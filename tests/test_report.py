@@ -68,15 +68,15 @@ def test_a_score_that_is_not_sure_widens_the_interval_and_few_tasks_give_none():
     assert expectation.summarise_checks(expectation.leave_each_out(gaps.head(4), scores, confidence=0.9)).empty
 
 
-@pytest.mark.parametrize(("slope", "word"), [(0.2, "much"), (0.0, "nothing")])
-def test_what_subjectivity_tells_is_judged_on_tasks_left_out(slope, word):
+@pytest.mark.parametrize(("slope", "helped"), [(0.2, "helped much"), (0.0, "did not help")])
+def test_what_subjectivity_tells_is_judged_on_tasks_left_out(slope, helped):
     gaps, scores = make_gaps(10, np.random.default_rng(6), slope=slope)
     checks = expectation.leave_each_out(gaps, scores, confidence=0.95)
     rest = gaps["task"] != "t0"
     assert checks["mean"][0] == pytest.approx(gaps.loc[rest, "gap"].mean())
     row = expectation.summarise_checks(checks).iloc[0]
     assert (row.line_error < row.mean_error) == (row.skill > 0)
-    assert f"subjectivity told {word} here." in report_words.say_skill(row)
+    assert f"the subjectivity score {helped}." in report_words.say_skill(row)
 
 
 def test_gaps_at_equal_size_are_made_of_those_that_are_there():
@@ -101,14 +101,30 @@ def test_how_few_real_texts_do_as_well():
     needed = expectation.count_real_needed(curves)
     assert needed["n_real"].fillna(0).tolist() == [50, 0] and needed["n_synthetic"].tolist() == [200, 10]
     said = report_words.say_needed(needed, "zero_shot", n_labels=3)
-    assert "50 on 1, no number tried on 1 of 2 tasks. The median of those, 50, is 150 texts" in said
+    assert "50 real texts per label were enough on 1 of 2 tasks, no number tried on 1. " in said
+    assert "enough, 50, makes 150 texts for your 3 labels." in said
     mixed = expectation.measure_mixing(curves, confidence=0.95)
-    assert mixed["gain"].round(6).tolist() == [0.05] and "by +5.0 points" in report_words.say_mixing(mixed)[0]
+    assert (
+        mixed["gain"].round(6).tolist() == [0.05] and "by +5.0 points on average" in report_words.say_mixing(mixed)[0]
+    )
     more = pd.DataFrame([("mixing", "u", s, 10, f) for s, f in (("real", 0.4), ("real+synthetic", 0.41))])
     mixed = expectation.measure_mixing(pd.concat([curves, more.set_axis(curves.columns, axis=1)]), confidence=0.95)
     assert mixed.loc[0, ["gain", "gain_low"]].round(3).tolist() == [0.03, -0.224]  # 0.03 - 12.706 * 0.02
     assert expectation.count_real_needed(curves[:0]).empty
     assert report_words.say_mixing(expectation.measure_mixing(curves[:0], confidence=0.95)) == []
+
+
+def test_what_a_task_may_expect_is_a_row_per_pair_of_sources():
+    gaps, scores = make_gaps(8, np.random.default_rng(5), slope=0.03)
+    places = pd.concat([place(1.0), place(-2.0).assign(place="least"), place(3.0).assign(place="most")])
+    expected = expectation.expect_gaps(gaps, scores, places, confidence=0.9)
+    measured = pd.DataFrame({"first": ["real"], "second": ["zero_shot"], "gap": [-0.0004]})
+    shown = report_words.tabulate_expected(expected, measured, "mine").iloc[0]
+    assert shown["gap"] == "All real text minus zero-shot" and shown["in this run"] == "0.0"
+    assert re.fullmatch(r"\+\d+\.\d \(.* to \+\d+\.\d\)", shown["most subjective"])
+    unknown = report_words.tabulate_expected(expected, measured[:0], "not known")
+    assert list(unknown) == ["gap", "a further task", "least subjective", "most subjective"]
+    assert shown["without score"] == unknown["a further task"].iloc[0]
 
 
 def test_the_example_is_said_to_be_one_and_needs_its_task():
@@ -161,12 +177,12 @@ def test_from_a_design_to_the_page(own_task, capsys):
     text = page.read_text(encoding="utf-8")
     tables = {name: pd.read_parquet(own_task / "mine" / f"{name}.parquet") for name in ("places", "ranked", "expected")}
     mine, ranked = tables["places"].iloc[0], tables["ranked"].set_index("task").loc[NAME]
-    assert f"Krippendorff's alpha is {mine.alpha:.2f} [{mine.alpha_low:.2f}, {mine.alpha_high:.2f}]" in unescape(text)
-    assert f"has a score of {ranked.score:+.2f} [{ranked.score_low:+.2f}, {ranked.score_high:+.2f}]" in text
+    assert f"Krippendorff's alpha is {mine.alpha:.2f} ({mine.alpha_low:.2f} to {mine.alpha_high:.2f})" in unescape(text)
+    assert f"has a score of {ranked.score:+.2f} ({ranked.score_low:+.2f} to {ranked.score_high:+.2f})" in text
     assert 'alt="Agreement on single texts' in text
     row = tables["expected"].query("place == 'mine'").iloc[0]
-    assert row.n_tasks == len(OTHERS) and f"{100 * row.gap:+.1f} points ({100 * row.gap_low:+.1f} to" in text
-    assert f"That leaves open {100 * (row.gap_high - row.gap_low):.0f} points" in text
+    assert row.n_tasks == len(OTHERS) and f"{100 * row.gap:.1f} points ({100 * row.gap_low:.1f} to" in text
+    assert f"The interval is {100 * (row.gap_high - row.gap_low):.0f} points wide" in text
     assert "simulated workers, not people" in text and "Complaint severity: how subjective is it" in text
     assert "import pandas" not in text and text.count("data:image/png;base64") == 2 and "Reads" not in text
     assert text.index("What we learned") < text.index("Whose votes are these?")

@@ -26,7 +26,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     collect.add_argument("--votes", type=Path, required=True, help="folder to write to")
     collect.add_argument("--exclude", nargs="*", default=["failed_check"], help="flags that cost a worker's votes")
-    collect.add_argument("--min-seconds", type=_SECONDS, default=2.0, help="median time an answer that is no haste")
+    collect.add_argument(
+        "--min-seconds", type=_SECONDS, default=2.0, help="shortest median time per answer that is not too fast"
+    )
     collect.add_argument("--straight-from", type=_COUNT, default=8, help="answers from which one side always is a sign")
     collect.add_argument("--rename", nargs="*", default=[], metavar="THEIRS=OURS", help="columns of a csv")
     collect.add_argument("--encoding", help="of csv files; UTF-8 unless said")
@@ -153,7 +155,7 @@ def _design(options: argparse.Namespace) -> str:
         study, key = design_instances(options.tasks[0], n_per_label=options.per_label, **shape)
     balance = measure_balance(tabulate_assignments(study, key))
     paths = write_instruments(study, key, options.folder)
-    lines = [f"{study.study}: {n_items} items, {n_workers} slots; texts are by {study.texts_from}"]
+    lines = [f"{study.study}: {n_items} items, {n_workers} slots; source of the texts: {study.texts_from}"]
     lines += [balance.to_string(index=False), *map(str, paths)]
     return "\n".join([*lines, "Give form.html to workers 1 to " + f"{n_workers}; keep private/ to yourself."])
 

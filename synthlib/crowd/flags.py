@@ -9,12 +9,12 @@ import pandas as pd
 #: What each flag means, for reports.
 FLAGS = {
     "repeated": "answered an item more than once, or in more than one sitting",
-    "shared_slot": "took a slot that another worker took too",
+    "shared_slot": "used the same slot as another worker",
     "failed_check": "answered an attention check wrongly",
     "no_check": "answered no attention check",
     "straight_lining": "chose the same side or label every time",
-    "too_fast": "took less time an answer than a reader needs",
-    "incomplete": "answered fewer items than were asked",
+    "too_fast": "answered too fast to have read",
+    "incomplete": "left items unanswered",
 }
 
 
@@ -25,7 +25,7 @@ class Rule:
     Attributes
     ----------
     min_seconds : float
-        Shortest median time an answer that is no sign of haste.
+        Shortest median time per answer that is no sign of haste.
     straight_from : int
         Fewest answers on which the same choice every time is a sign.
     exclude : tuple of str
@@ -42,7 +42,7 @@ class Rule:
 
 
 def flag_workers(votes: pd.DataFrame, rule: Rule, *, per_worker: int) -> pd.DataFrame:
-    """Return one row per worker: worker, instrument, n_votes, n_checks, n_right, seconds (median) and a column a flag.
+    """Return one row per worker: worker, instrument, n_votes, n_checks, n_right, seconds (median), a column per flag.
 
     Parameters
     ----------

@@ -71,13 +71,16 @@ def say_relations(relation: pd.DataFrame) -> str:
 def say_trends(trends: pd.DataFrame, source: str) -> str:
     """Return in a sentence whether fine-tuning changes what single texts show, for one training source."""
     meanings = {
-        "balanced_slope": (0.0, "balanced accuracy surely rises with agreement"),
-        "auc": (0.5, "doubt surely finds disputed texts"),
+        "balanced_slope": (0.0, "the interval of the slope of balanced accuracy lies above 0"),
+        "auc": (0.5, "that of the AUC of uncertainty lies above 0.5"),
     }
     said = []
     for measure, (chance, meaning) in meanings.items():
         rows = trends[(trends["measure"] == measure) & (trends["source"] == source) & trends["value"].notna()]
         of_kind = {kind: rows[rows["classifier"] == kind] for kind in (FROZEN, FINE_TUNED)}
-        counts = [f"{(part['low'] > chance).sum()} of {len(part)} {say_kind(kind)}" for kind, part in of_kind.items()]
-        said.append(f"{meaning} on {' and '.join(counts)}")
+        counts = [
+            f"on {(part['low'] > chance).sum()} of {len(part)} sets with the {say_kind(kind)} encoder"
+            for kind, part in of_kind.items()
+        ]
+        said.append(f"{meaning} {' and '.join(counts)}")
     return "; ".join(said) + "."

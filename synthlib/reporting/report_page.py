@@ -60,7 +60,7 @@ def make_report(votes: Path, output: Path, *, task: str | None) -> list[Path]:
     if fault := run_notebook(job):
         raise RuntimeError(fault)
     about = f"Votes: {own.judges} (folder {votes.name}). Made by synthlib on {datetime.now(UTC):%d %B %Y}."
-    title = f"{load_task(p.my_task).title}: how subjective is it, and should I expect synthetic data to do?"
+    title = f"{load_task(p.my_task).title}: how subjective is it, and can I expect synthetic data to be good enough?"
     page = render_page(notebooks.read_notebook(job.executed), title=title, about=about)
     output.write_text(page, encoding="utf-8")
     return [output, job.executed]

@@ -112,8 +112,8 @@ def say_labels(label_check: pd.DataFrame) -> str:
     if label_check["disputed"].nunique() < 2:
         return "All texts are disputed." if label_check["disputed"].all() else "No text is disputed."
     counts, same = (label_check.set_index("disputed")[name] for name in ("n_texts", "same"))
-    said = f"The panel disputes {counts[True]} of {counts.sum():,} texts; on these the data set's label is the panel's "
-    return f"{said}majority for {same[True]:.0%}, on the others for {same[False]:.0%}."
+    said = f"The panel disputes {counts[True]:,} of {counts.sum():,} texts. The data set's label is the panel's "
+    return f"{said}majority label on {same[True]:.0%} of these and on {same[False]:.0%} of the others."
 
 
 def study_sets(
