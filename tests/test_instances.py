@@ -54,6 +54,10 @@ def test_a_rising_accuracy_is_found_and_a_flat_one_is_not():
     assert slopes.loc["zero_shot", "slope_minus_real_low"] > 0
     assert slopes.loc["real", "slope_low"] < 0 < slopes.loc["real", "slope_high"]
     assert np.isnan(slopes.loc["real", "slope_minus_real"])
+    assert slopes.loc["zero_shot", "balanced_slope_minus_real"] == pytest.approx(
+        slopes.loc["zero_shot", "balanced_slope"] - slopes.loc["real", "balanced_slope"]
+    )
+    assert slopes.loc["zero_shot", "balanced_slope_minus_real_low"] > 0
     rows = curves[curves["source"] == "zero_shot"]
     assert rows["gamma"].tolist() == [0.6, 0.8, 1.0]
     assert rows["n_texts"].iloc[0] == len(texts)

@@ -1,5 +1,7 @@
 """Subjectivity of task and text in one model."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,18 @@ def test_known_effects_are_recovered():
     assert fit.converged and set(fit.variances) == {"task", "source on a task", "text", "residual"}
     assert fit.variances["text"] == pytest.approx(0.01, abs=0.006)
     assert len(fit.effects) == 16 and len(fit.residuals) == 8 * 40 * 2
+
+
+def test_permuting_the_scores_finds_an_effect_that_is_there_and_none_that_is_not():
+    options = {"n_permutations": 500, "rng": np.random.default_rng(0)}
+    there, absent = (mixed.permute_scores(simulate(slope=slope), **options) for slope in (-0.08, 0.0))
+    assert there.index.tolist() == ["zero_shot"] and there["zero_shot"] < 0.02 and absent["zero_shot"] > 0.1
+    rows = simulate(n_tasks=5)
+    few = mixed.permute_scores(rows, n_permutations=2000, rng=np.random.default_rng(0))["zero_shot"]
+    by_task = rows.pivot(index=["task", "key"], columns="source", values="right").groupby("task").mean()
+    gap, score = (by_task["zero_shot"] - by_task["real"]).to_numpy(), rows.groupby("task")["subjectivity"].first()
+    drawn = [np.polyfit(order, gap, 1)[0] for order in map(list, itertools.permutations(score))]  # all 120
+    assert few == pytest.approx(np.mean(np.abs(drawn) >= abs(drawn[0]) * (1 - 1e-9)), abs=0.02)
 
 
 def test_few_tasks_are_refused():

@@ -15,7 +15,9 @@ from synthlib.metrics import Resampling, correlate_ranks
 
 MIN_THRESHOLDS = 3  # with fewer there is no trend to speak of
 MIN_KIND = 5  # fewest disputed, and fewest unanimous, texts: resampling fewer gives intervals that mean nothing
-_TRENDS = ("rho", "slope", "gap", "balanced_slope", "slope_minus_real")
+_TRENDS = ("rho", "slope", "gap", "balanced", "balanced_slope", "slope_minus_real", "balanced_slope_minus_real")
+#: Accuracy and balanced accuracy by threshold, each as found and on resamples.
+_Traced = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def choose_gammas(agreement: np.ndarray, *, min_texts: int) -> np.ndarray:
@@ -92,7 +94,8 @@ def trace_balanced(
     of_label = gold[:, None] == np.unique(gold)  # (N, K)
     split = (kept[:, :, None] & of_label[:, None, :]).reshape(len(gold), -1)  # (N, G K)
     recalls = trace_accuracy(right, split, resampling)
-    return tuple(values.reshape(*values.shape[:-1], kept.shape[1], -1).mean(axis=-1) for values in recalls)
+    shape = kept.shape[1], of_label.shape[1]
+    return tuple(values.reshape(*values.shape[:-1], *shape).mean(axis=-1) for values in recalls)
 
 
 def measure_curves(
@@ -155,23 +158,28 @@ def measure_trends(
     -------
     slopes : DataFrame
         source, n_thresholds, n_disputed (texts with a_i < 1); rho (Spearman, accuracy with gamma), slope (accuracy per
-        unit of gamma), gap (accuracy where a_i = 1 minus accuracy elsewhere), balanced_slope (of balanced accuracy)
-        and slope_minus_real (this slope minus that of ``real``), each with ``_low`` and ``_high``; NaN where undefined;
-        note says why. Resamples in which a measure is undefined are left out of its interval.
+        unit of gamma), gap (accuracy where a_i = 1 minus accuracy elsewhere), balanced (balanced accuracy on all
+        texts), balanced_slope (of balanced accuracy), slope_minus_real and balanced_slope_minus_real (this slope minus
+        that of ``real``), each with ``_low`` and ``_high``; NaN where undefined; note says why. Resamples in which a
+        measure is undefined are left out of its interval.
     """
     gammas = choose_gammas(agreement, min_texts=min_texts)
     thresholds, kinds = agreement[:, None] >= gammas, np.column_stack([agreement == 1, agreement < 1])
     notes = [] if len(gammas) >= MIN_THRESHOLDS else [f"rho and slope undefined: {len(gammas)} threshold(s)"]
     enough = kinds.sum(axis=0).min() >= MIN_KIND
     notes += [] if enough else [f"gap undefined: fewer than {MIN_KIND} disputed or unanimous texts"]
-    traced = {source: trace_accuracy(hits, thresholds, resampling) for source, hits in right.items()}
+    traced = {
+        source: (trace_accuracy(hits, thresholds, resampling), trace_balanced(hits, thresholds, gold, resampling))
+        for source, hits in right.items()
+    }
+    everything = np.ones((len(gold), 1), dtype=bool)
     rows = []
     for source, hits in right.items():
         row = {"source": source, "n_thresholds": len(gammas), "n_disputed": int(kinds[:, 1].sum())}
         if len(gammas) >= MIN_THRESHOLDS:
             row |= _describe_trend(gammas, traced[source], traced.get("real"), confidence)
-            balanced = (fit_slope(gammas, values) for values in trace_balanced(hits, thresholds, gold, resampling))
-            row |= estimate("balanced_slope", *balanced, confidence)
+        whole = (values[..., 0] for values in trace_balanced(hits, everything, gold, resampling))
+        row |= estimate("balanced", *whole, confidence)
         if enough:
             gap = (values[..., 0] - values[..., 1] for values in trace_accuracy(hits, kinds, resampling))
             row |= estimate("gap", *gap, confidence)
@@ -185,16 +193,13 @@ def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=b > 0)
 
 
-def _describe_trend(
-    gammas: np.ndarray,
-    traced: tuple[np.ndarray, np.ndarray],
-    real: tuple[np.ndarray, np.ndarray] | None,
-    confidence: float,
-) -> dict[str, float]:
-    rho = [correlate_ranks(values, np.broadcast_to(gammas, values.shape)) for values in traced]
-    slope = [fit_slope(gammas, values) for values in traced]
-    row = estimate("rho", *rho, confidence) | estimate("slope", *slope, confidence)
-    if real is not None and real is not traced:
-        apart = [own - fit_slope(gammas, values) for own, values in zip(slope, real, strict=True)]
-        row |= estimate("slope_minus_real", *apart, confidence)
+def _describe_trend(gammas: np.ndarray, traced: _Traced, real: _Traced | None, confidence: float) -> dict[str, float]:
+    rho = [correlate_ranks(values, np.broadcast_to(gammas, values.shape)) for values in traced[0]]
+    row = estimate("rho", *rho, confidence)
+    for place, name in enumerate(("slope", "balanced_slope")):
+        slope = [fit_slope(gammas, values) for values in traced[place]]
+        row |= estimate(name, *slope, confidence)
+        if real is not None and real is not traced:
+            apart = [own - fit_slope(gammas, values) for own, values in zip(slope, real[place], strict=True)]
+            row |= estimate(f"{name}_minus_real", *apart, confidence)
     return row

@@ -125,6 +125,39 @@ def fit_mixed(rows: pd.DataFrame, *, n_resamples: int, confidence: float, rng: n
     return MixedFit(coefficients, variances, effects, fit.resid.to_numpy(), bool(fit.converged), notes)
 
 
+def permute_scores(rows: pd.DataFrame, *, n_permutations: int, rng: np.random.Generator) -> pd.Series:
+    """Return by source how often scores dealt out anew to the tasks change its gap to the first source as much.
+
+    The terms of :func:`fit_mixed` are fitted by least squares. What is permuted is what varies between tasks alone, so
+    the p-value holds however few tasks there are.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From :func:`gather_rows`.
+
+    Returns
+    -------
+    p : Series
+        Two-sided, of ``<source> x subjectivity``, by source.
+    """
+    sources = list(rows["source"].cat.categories)
+    dummies = np.column_stack([np.ones(len(rows)), *((rows["source"] == source) for source in sources[1:])])  # (N, S)
+    plain = np.hstack([dummies, dummies, dummies * rows[["disagreement"]].to_numpy()])  # (N, 3 S), before subjectivity
+    by_task = {task: np.flatnonzero(rows["task"] == task) for task in rows["task"].unique()}
+    squares = np.array([plain[places].T @ plain[places] for places in by_task.values()])  # (T, 3 S, 3 S)
+    products = np.array([plain[places].T @ rows["right"].to_numpy()[places] for places in by_task.values()])
+    scores = rows.groupby("task", sort=False)["subjectivity"].first()[list(by_task)].to_numpy()
+    dealt = np.vstack([scores, rng.permuted(np.tile(scores, (n_permutations, 1)), axis=1)])  # (1 + R, T)
+    factors = np.ones((*dealt.shape, plain.shape[1]))
+    factors[:, :, len(sources) : 2 * len(sources)] = dealt[:, :, None]
+    left = np.einsum("rti,tij,rtj->rij", factors, squares, factors, optimize=True)
+    found = np.linalg.solve(left, np.einsum("rti,ti->ri", factors, products)[..., None])[..., 0]
+    found = np.abs(found[:, len(sources) + 1 : 2 * len(sources)])  # of each source but the first
+    p = (1 + (found[1:] >= found[0] * (1 - 1e-9)).sum(axis=0)) / (1 + n_permutations)
+    return pd.Series(p, index=sources[1:])
+
+
 def _bootstrap_tasks(
     task: np.ndarray, exog: np.ndarray, endog: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
