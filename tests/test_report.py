@@ -110,6 +110,8 @@ def test_how_few_real_texts_do_as_well():
     more = pd.DataFrame([("mixing", "u", s, 10, f) for s, f in (("real", 0.4), ("real+synthetic", 0.41))])
     mixed = expectation.measure_mixing(pd.concat([curves, more.set_axis(curves.columns, axis=1)]), confidence=0.95)
     assert mixed.loc[0, ["gain", "gain_low"]].round(3).tolist() == [0.03, -0.224]  # 0.03 - 12.706 * 0.02
+    fewer = curves.assign(f1=curves["f1"].where(curves["experiment"] != "mixing", 0.99))  # 10 real texts, mixing's
+    assert expectation.count_real_needed(fewer)["n_real"].iloc[0] == 10
     assert expectation.count_real_needed(curves[:0]).empty
     assert report_words.say_mixing(expectation.measure_mixing(curves[:0], confidence=0.95)) == []
 
@@ -119,6 +121,7 @@ def test_what_a_task_may_expect_is_a_row_per_pair_of_sources():
     places = pd.concat([place(1.0), place(-2.0).assign(place="least"), place(3.0).assign(place="most")])
     expected = expectation.expect_gaps(gaps, scores, places, confidence=0.9)
     measured = pd.DataFrame({"first": ["real"], "second": ["zero_shot"], "gap": [-0.0004]})
+    assert expectation.find_range(gaps[gaps["task"] != "t0"], scores) == (scores[1:].min(), scores[1:].max())
     shown = report_words.tabulate_expected(expected, measured, "mine").iloc[0]
     assert shown["gap"] == "All real text minus zero-shot" and shown["in this run"] == "0.0"
     assert re.fullmatch(r"\+\d+\.\d \(.* to \+\d+\.\d\)", shown["most subjective"])

@@ -103,7 +103,9 @@ def expectation(
 def _draw_expectation(ax: Axes, gaps: pd.DataFrame, lines: pd.DataFrame, mine: pd.DataFrame) -> None:
     ax.axhline(0, color="0.3", lw=0.8)
     ax.fill_between(lines["score"], 100 * lines["gap_low"], 100 * lines["gap_high"], color="0.4", alpha=0.18, lw=0)
-    ax.plot(lines["score"], 100 * lines["gap"], color="0.4", lw=1.2)
+    ax.plot(lines["score"], 100 * lines["gap"], color="0.4", lw=1.2, ls=":")  # dotted where it extrapolates
+    inside = lines[lines["score"].between(gaps["score"].min(), gaps["score"].max())]
+    ax.plot(inside["score"], 100 * inside["gap"], color="0.4", lw=1.2)
     for group, rows in gaps.groupby("group"):
         ax.plot(rows["score"], 100 * rows["gap"], GROUP_MARKERS[group], color=GROUP_COLORS[group])
     for row in mine.itertuples():

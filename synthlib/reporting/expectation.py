@@ -116,6 +116,12 @@ def expect_gaps(gaps: pd.DataFrame, scores: pd.Series, places: pd.DataFrame, *, 
     return pd.DataFrame(rows, columns=["first", "second", "place", "score", "n_tasks", "gap", "gap_low", "gap_high"])
 
 
+def find_range(gaps: pd.DataFrame, scores: pd.Series) -> tuple[float, float]:
+    """Return the lowest and the highest score of the tasks behind :func:`predict_line`: beyond, it extrapolates."""
+    used = scores.reindex(gaps["task"].unique()).dropna()
+    return float(used.min()), float(used.max())
+
+
 def trace_line(gaps: pd.DataFrame, scores: pd.Series, places: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """Return :func:`expect_gaps` at 50 scores between the lowest and the highest of places, for drawing."""
     score = np.linspace(places["score"].min(), places["score"].max(), 50)
@@ -181,10 +187,11 @@ def count_real_needed(curves: pd.DataFrame) -> pd.DataFrame:
         f1; NaN where none does).
     """
     rows = []
+    alone = curves[curves["source"] == "real"]  # of the learning and of the mixing curves
     learning = curves[curves["experiment"] == "learning"]
     for (task, source), curve in learning[learning["source"] != "real"].groupby(["task", "source"], sort=False):
         best = curve.loc[curve["n_per_label"].idxmax()]
-        real = learning[(learning["task"] == task) & (learning["source"] == "real") & (learning["f1"] >= best["f1"])]
+        real = alone[(alone["task"] == task) & (alone["f1"] >= best["f1"])]
         rows.append((task, source, int(best["n_per_label"]), best["f1"], real["n_per_label"].min()))
     return pd.DataFrame(rows, columns=["task", "source", "n_synthetic", "f1", "n_real"])
 
