@@ -185,6 +185,32 @@ def _name(term: str) -> str:
     return term.replace("C(source)[T.", "").replace("]", "").replace(":", " x ")
 
 
+def summarise_interactions(
+    rows: pd.DataFrame, source: str, *, n_resamples: int, confidence: float, rng: np.random.Generator
+) -> dict[str, float]:
+    """Return what is behind the interactions of one source, as a row of a table.
+
+    Returns
+    -------
+    row : dict
+        real_unanimous, real_disputed, own_unanimous, own_disputed (mean accuracy, fractions); subjectivity and
+        disagreement (the source's interaction with each, with ``_low`` and ``_high`` by the task bootstrap), and
+        subjectivity_p (:func:`permute_scores`).
+    """
+    disputed = np.where(rows["disagreement"] > rows["disagreement"].min(), "disputed", "unanimous")
+    means = rows.groupby([rows["source"].astype(str), disputed])["right"].mean()
+    row = {
+        f"{name}_{kind}": means[of, kind]
+        for name, of in (("real", "real"), ("own", source))
+        for kind in ("unanimous", "disputed")
+    }
+    fit = fit_mixed(rows, n_resamples=n_resamples, confidence=confidence, rng=rng).coefficients.set_index("term")
+    for what in ("subjectivity", "disagreement"):
+        term = fit.loc[f"{source} x {what}"]
+        row |= {what: term["estimate"], f"{what}_low": term["task_low"], f"{what}_high": term["task_high"]}
+    return row | {"subjectivity_p": permute_scores(rows, n_permutations=n_resamples, rng=rng)[source]}
+
+
 def format_coefficients(coefficients: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the coefficients in points and words, with both intervals.
 
