@@ -105,6 +105,27 @@ def join_names(names: Sequence[str], *, last: str = "and") -> str:
     return f"{', '.join(before)} {last} {end}" if before else end
 
 
+def tabulate_coverage(found: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Return coverage of intervals for showing: ``unit``, interval, coverage (%), mean width.
+
+    Parameters
+    ----------
+    found : DataFrame
+        size, interval, coverage with ``_low`` and ``_high`` (fractions), width, of :mod:`synthlib.validation`.
+    unit : str
+        What size counts.
+
+    Examples
+    --------
+    >>> row = {"size": 20, "interval": "BCa", "coverage": 0.951, "coverage_low": 0.94, "coverage_high": 0.962}
+    >>> tabulate_coverage(pd.DataFrame([row | {"width": 1.2}]), "texts").iloc[0].to_dict()
+    {'texts': 20, 'interval': 'BCa', 'coverage (%)': '95.1 (94.0 to 96.2)', 'mean width': 1.2}
+    """
+    shown = found[["size", "interval"]].rename(columns={"size": unit})
+    shown["coverage (%)"] = say_intervals(found, "coverage", digits=1, scale=100)
+    return shown.assign(**{"mean width": found["width"]})
+
+
 def _show(value: object, digits: int) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
