@@ -118,6 +118,9 @@ def test_calls_are_published_and_replayed_by_command(calls, tmp_path, monkeypatc
     assert ask("http://127.0.0.1:1/v1")[0].equals(corpus)
     assert cli.main(["calls", "export", "nil", str(tmp_path / "x")]) == 2
     assert "there are ['s']" in capsys.readouterr().err
+    assert cli.main(["calls", "import", "typo", str(tmp_path / "nofile")]) == 2
+    assert "nofile; name one that `synthlib calls export` has written" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").glob("typo*"))
 
 
 def write_profile(folder: Path, **changes) -> Path:
