@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthlib.reporting import mixed_words
 from synthlib.votes import mixed
 from synthlib.votes.instances import TextSet
 
@@ -36,7 +37,7 @@ def test_known_effects_are_recovered():
     assert found.loc["disagreement", "estimate"] == pytest.approx(-0.05, abs=0.02)
     assert found.loc["zero_shot x disagreement", "low"] < 0 < found.loc["zero_shot x disagreement", "high"]
     assert (found["task_low"] < found["estimate"]).all() and (found["estimate"] < found["task_high"]).all()
-    said = mixed.say_interactions(fit.coefficients, "zero_shot", "zero-shot")
+    said = mixed_words.say_interactions(fit.coefficients, "zero_shot", "zero-shot")
     assert said.startswith("One standard deviation more of task subjectivity costs a classifier trained on real ")
     first, second, _ = said.split("). ")
     assert "the gap widens by" in first and first.endswith("task bootstrap; both intervals exclude 0")
@@ -46,15 +47,17 @@ def test_known_effects_are_recovered():
     turned[["low", "high"]] = -fit.coefficients[["high", "low"]].to_numpy()
     turned[["task_low", "task_high"]] = -fit.coefficients[["task_high", "task_low"]].to_numpy()
     gained = fit.coefficients.assign(estimate=fit.coefficients["estimate"].abs())
-    assert "changes the accuracy of a classifier trained on real text by +" in mixed.say_interactions(
+    assert "changes the accuracy of a classifier trained on real text by +" in mixed_words.say_interactions(
         gained, "zero_shot", "zero-shot"
     )
-    assert "the gap narrows by" in mixed.say_interactions(turned, "zero_shot", "zero-shot").split("). ")[0]
-    brief = mixed.say_directions(fit.coefficients, "zero_shot", "zero-shot")
+    assert "the gap narrows by" in mixed_words.say_interactions(turned, "zero_shot", "zero-shot").split("). ")[0]
+    brief = mixed_words.say_directions(fit.coefficients, "zero_shot", "zero-shot")
     assert "zero-shot text widens with the subjectivity of the task (both intervals exclude 0) and " in brief
     only = fit.coefficients.assign(task_low=-1.0, task_high=1.0)
-    assert "(only the interval of the mixed model excludes 0)" in mixed.say_directions(only, "zero_shot", "zero-shot")
-    shown = mixed.format_coefficients(fit.coefficients, {"zero_shot": "zero-shot"}).set_index("effect")
+    assert "(only the interval of the mixed model excludes 0)" in mixed_words.say_directions(
+        only, "zero_shot", "zero-shot"
+    )
+    shown = mixed_words.format_coefficients(fit.coefficients, {"zero_shot": "zero-shot"}).set_index("effect")
     assert list(shown.index)[-1] == "zero-shot × dissent" and "real text, on average" in shown.index
     assert shown.loc["dissent", "points of accuracy"] == pytest.approx(-5, abs=2)
     assert fit.converged and set(fit.variances) == {"task", "source on a task", "text", "residual"}
@@ -94,3 +97,16 @@ def test_rows_are_shares_of_seeds_by_text_and_source():
     assert len(found) == 8 and found.groupby("key")["right"].mean().to_dict() == {"a": 1.0, "b": 0.0}
     assert found["disagreement"].abs().unique() == pytest.approx([1.0])
     assert found.groupby("task")["subjectivity"].first().to_list() == pytest.approx([-(0.5**0.5), 0.5**0.5])
+
+
+def test_the_summary_of_interactions_is_that_of_the_model():
+    rows = simulate(n_texts=100)
+    options = {"n_resamples": 300, "confidence": 0.95, "rng": np.random.default_rng(0)}
+    row, fit = mixed.summarise_interactions(rows, "zero_shot", **options), mixed.fit_mixed(rows, **options)
+    found = fit.coefficients.set_index("term")
+    for what in ("subjectivity", "disagreement"):
+        middle = found.loc[f"zero_shot x {what}", ["task_low", "task_high"]].mean()
+        assert row[what] == pytest.approx(middle) and row[f"{what}_low"] < row[what] < row[f"{what}_high"]
+    of_zero_shot = rows[rows["source"] == "zero_shot"]
+    assert row["own_disputed"] == pytest.approx(of_zero_shot.query("disagreement > 0")["right"].mean())
+    assert row["subjectivity_p"] < 0.05

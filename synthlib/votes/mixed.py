@@ -7,7 +7,6 @@ text's disagreement, and both of these by source. Tasks, each source on a task, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ from synthlib.votes.instances import TextSet, align_predictions
 
 MIN_TASKS = 5  # with fewer, how tasks vary is not known at all
 VOTER = 0.2  # of agreement: one of five voters
-_WAYS = {1: "widens", -1: "narrows"}
 _FORMULA = "right ~ C(source) * subjectivity + C(source) * disagreement"
 _RANDOM = {"source on a task": "0 + C(source)", "text": "0 + C(key)"}
 
@@ -88,7 +86,8 @@ def fit_mixed(rows: pd.DataFrame, *, n_resamples: int, confidence: float, rng: n
     """Return the mixed model of :func:`gather_rows`' table, beside a cluster bootstrap over tasks.
 
     The bootstrap draws whole tasks and fits the same terms by least squares: it assumes nothing of the random effects.
-    Its intervals are estimate -/+ Student's t (tasks - 1 degrees of freedom) times the standard error of the draws.
+    Its intervals are estimate -/+ Student's t (tasks - 1 degrees of freedom) times the standard error: half the
+    distance between the draws' quantiles at -/+ one standard deviation, which an odd draw of few tasks cannot stretch.
 
     Raises
     ------
@@ -110,11 +109,9 @@ def fit_mixed(rows: pd.DataFrame, *, n_resamples: int, confidence: float, rng: n
         fit = model.fit(method="lbfgs", maxiter=100)
     names = list(fit.fe_params.index)
     bounds = fit.conf_int(alpha=1 - confidence).loc[names]
-    draws = _bootstrap_tasks(rows["task"].to_numpy(), model.exog, model.endog, n_resamples, rng)
-    reach = stats.t.ppf((1 + confidence) / 2, n_tasks - 1) * draws.std(axis=0, ddof=1)
     columns = {"term": [_name(term) for term in names], "estimate": fit.fe_params.to_numpy()}
     columns |= {"low": bounds[0].to_numpy(), "high": bounds[1].to_numpy()}
-    whole = np.linalg.lstsq(model.exog, model.endog, rcond=None)[0]
+    whole, reach = _fit_by_task(rows["task"], model.exog, model.endog, n_resamples, confidence, rng)
     coefficients = pd.DataFrame(columns | {"task_low": whole - reach, "task_high": whole + reach})
     variances = {"task": float(fit.cov_re.iloc[0, 0])}
     variances |= dict(zip(model.exog_vc.names, map(float, fit.vcomp), strict=True)) | {"residual": float(fit.scale)}
@@ -142,14 +139,10 @@ def permute_scores(rows: pd.DataFrame, *, n_permutations: int, rng: np.random.Ge
         Two-sided, of ``<source> x subjectivity``, by source.
     """
     sources = list(rows["source"].cat.categories)
-    dummies = np.column_stack([np.ones(len(rows)), *((rows["source"] == source) for source in sources[1:])])  # (N, S)
-    plain = np.hstack([dummies, dummies, dummies * rows[["disagreement"]].to_numpy()])  # (N, 3 S), before subjectivity
-    by_task = {task: np.flatnonzero(rows["task"] == task) for task in rows["task"].unique()}
-    squares = np.array([plain[places].T @ plain[places] for places in by_task.values()])  # (T, 3 S, 3 S)
-    products = np.array([plain[places].T @ rows["right"].to_numpy()[places] for places in by_task.values()])
-    scores = rows.groupby("task", sort=False)["subjectivity"].first()[list(by_task)].to_numpy()
+    squares, products = _sum_by_task(rows["task"], _lay_out(rows), rows["right"].to_numpy())
+    scores = rows.drop_duplicates("task")["subjectivity"].to_numpy()
     dealt = np.vstack([scores, rng.permuted(np.tile(scores, (n_permutations, 1)), axis=1)])  # (1 + R, T)
-    factors = np.ones((*dealt.shape, plain.shape[1]))
+    factors = np.ones((*dealt.shape, products.shape[1]))
     factors[:, :, len(sources) : 2 * len(sources)] = dealt[:, :, None]
     left = np.einsum("rti,tij,rtj->rij", factors, squares, factors, optimize=True)
     found = np.linalg.solve(left, np.einsum("rti,ti->ri", factors, products)[..., None])[..., 0]
@@ -158,20 +151,35 @@ def permute_scores(rows: pd.DataFrame, *, n_permutations: int, rng: np.random.Ge
     return pd.Series(p, index=sources[1:])
 
 
-def _bootstrap_tasks(
-    task: np.ndarray, exog: np.ndarray, endog: np.ndarray, n_resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return least-squares coefficients on resampled tasks, shape (R, P).
+def _fit_by_task(
+    task: pd.Series, exog: np.ndarray, endog: np.ndarray, n_resamples: int, confidence: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return least-squares coefficients (P,), and how far their intervals reach to either side, by resampled tasks.
 
     Resamples of so few different tasks that a term cannot be told apart are left out.
     """
-    names = np.unique(task)
-    squares = np.array([exog[task == name].T @ exog[task == name] for name in names])
-    products = np.array([exog[task == name].T @ endog[task == name] for name in names])
-    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
+    squares, products = _sum_by_task(task, exog, endog)
+    n_tasks = len(squares)
+    weights = rng.multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=n_resamples)
     left = np.tensordot(weights, squares, axes=1)  # (R, P, P)
     sound = np.linalg.cond(left) < 1e10
-    return np.linalg.solve(left[sound], (weights[sound] @ products)[..., None])[..., 0]
+    draws = np.linalg.solve(left[sound], (weights[sound] @ products)[..., None])[..., 0]  # (R, P)
+    low, high = np.quantile(draws, stats.norm.cdf([-1, 1]), axis=0)
+    whole = np.linalg.solve(squares.sum(axis=0), products.sum(axis=0))
+    return whole, stats.t.ppf((1 + confidence) / 2, n_tasks - 1) * (high - low) / 2
+
+
+def _sum_by_task(task: pd.Series, exog: np.ndarray, endog: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return X'X (T, P, P) and X'y (T, P) of each task, in order of first appearance."""
+    places = [np.flatnonzero(task == name) for name in task.unique()]
+    return np.array([exog[p].T @ exog[p] for p in places]), np.array([exog[p].T @ endog[p] for p in places])
+
+
+def _lay_out(rows: pd.DataFrame) -> np.ndarray:
+    """Return the terms of :data:`_FORMULA` in its order, shape (N, 3 S), those with subjectivity not yet times it."""
+    sources = rows["source"].cat.categories[1:]
+    dummies = np.column_stack([np.ones(len(rows)), *((rows["source"] == source) for source in sources)])  # (N, S)
+    return np.hstack([dummies, dummies, dummies * rows[["disagreement"]].to_numpy()])
 
 
 def _name(term: str) -> str:
@@ -188,7 +196,7 @@ def _name(term: str) -> str:
 def summarise_interactions(
     rows: pd.DataFrame, source: str, *, n_resamples: int, confidence: float, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Return what is behind the interactions of one source, as a row of a table.
+    """Return what is behind the interactions of one source, as a row of a table; they are fitted by least squares.
 
     Returns
     -------
@@ -204,94 +212,10 @@ def summarise_interactions(
         for name, of in (("real", "real"), ("own", source))
         for kind in ("unanimous", "disputed")
     }
-    fit = fit_mixed(rows, n_resamples=n_resamples, confidence=confidence, rng=rng).coefficients.set_index("term")
-    for what in ("subjectivity", "disagreement"):
-        term = fit.loc[f"{source} x {what}"]
-        row |= {what: term["estimate"], f"{what}_low": term["task_low"], f"{what}_high": term["task_high"]}
+    sources, exog = list(rows["source"].cat.categories), _lay_out(rows)
+    exog[:, len(sources) : 2 * len(sources)] *= rows[["subjectivity"]].to_numpy()
+    whole, reach = _fit_by_task(rows["task"], exog, rows["right"].to_numpy(), n_resamples, confidence, rng)
+    for number, what in enumerate(("subjectivity", "disagreement"), 1):
+        at = number * len(sources) + sources.index(source)
+        row |= {what: whole[at], f"{what}_low": whole[at] - reach[at], f"{what}_high": whole[at] + reach[at]}
     return row | {"subjectivity_p": permute_scores(rows, n_permutations=n_resamples, rng=rng)[source]}
-
-
-def format_coefficients(coefficients: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return the coefficients in points and words, with both intervals.
-
-    Parameters
-    ----------
-    coefficients : DataFrame
-        term, estimate, low, high, task_low, task_high (accuracy, fractions).
-    names : mapping of str to str
-        What to call the sources.
-    """
-    words = {"subjectivity": "task subjectivity", "disagreement": "dissent", "Intercept": "real text, on average"}
-    points = 100 * coefficients.drop(columns="term")
-    return pd.DataFrame(
-        {
-            "effect": [
-                " × ".join(words.get(part) or names[part] for part in term.split(" x "))
-                for term in coefficients["term"]
-            ],
-            "points of accuracy": points["estimate"],
-            "mixed model": [f"{low:.1f} to {high:.1f}" for low, high in points[["low", "high"]].to_numpy()],
-            "task bootstrap": [
-                f"{low:.1f} to {high:.1f}" for low, high in points[["task_low", "task_high"]].to_numpy()
-            ],
-        }
-    )
-
-
-def say_interactions(coefficients: pd.DataFrame, source: str, name: str) -> str:
-    """Return what subjectivity of the task and disagreement on the text do to the gap to training on real text.
-
-    Parameters
-    ----------
-    coefficients : DataFrame
-        term, estimate, low, high, task_low, task_high (accuracy, fractions).
-    source, name : str
-        The source, and what to call it.
-    """
-    terms, said = 100 * coefficients.set_index("term"), []
-    units = {
-        "subjectivity": "One standard deviation more of task subjectivity",
-        "disagreement": "Each dissenting voter",
-    }
-    for term, unit in units.items():
-        row, real = terms.loc[f"{source} x {term}"], terms.loc[term, "estimate"]
-        own = real + row["estimate"]
-        if max(real, own) < 0:
-            change = (
-                f"costs a classifier trained on real text {-real:.1f} points of accuracy and one trained on {name} "
-                f"text {'only ' if row['estimate'] > 0 else ''}{-own:.1f}"
-            )
-        else:
-            change = (
-                f"changes the accuracy of a classifier trained on real text by {real:+.1f} points and that of one "
-                f"trained on {name} text by {own:+.1f}"
-            )
-        widens = -1 if row["estimate"] > 0 else 1
-        ends = [sorted(-widens * row[list(pair)]) for pair in (("low", "high"), ("task_low", "task_high"))]
-        intervals = [f"{low:.1f} to {high:.1f} by the" for low, high in ends]
-        said.append(
-            f"{unit} {change}, so the gap {_WAYS[widens]} by {abs(row['estimate']):.1f} points ({intervals[0]} mixed "
-            f"model, {intervals[1]} task bootstrap; {_say_sure(row)})."
-        )
-    said.append("This is accuracy on the panel's texts; 05 and 08 ask the same of Macro-F1 on all test texts.")
-    return " ".join(said)
-
-
-def say_directions(coefficients: pd.DataFrame, source: str, name: str) -> str:
-    """Return :func:`say_interactions` in one sentence without sizes."""
-    terms = coefficients.set_index("term")
-    of_terms = {"subjectivity": "with the subjectivity of the task", "disagreement": "with dissent on the text"}
-    said = []
-    for term, what in of_terms.items():
-        row = terms.loc[f"{source} x {term}"]
-        said.append(f"{_WAYS[-1 if row['estimate'] > 0 else 1]} {what} ({_say_sure(row)})")
-    return f"the gap between training on real and on {name} text {' and '.join(said)}."
-
-
-def _say_sure(row: pd.Series) -> str:
-    """Return which of the two intervals exclude 0."""
-    ends = {"mixed model": ("low", "high"), "task bootstrap": ("task_low", "task_high")}
-    sure = [kind for kind, (low, high) in ends.items() if row[low] > 0 or row[high] < 0]
-    if len(sure) == 1:
-        return f"only the interval of the {sure[0]} excludes 0"
-    return "both intervals exclude 0" if sure else "neither interval excludes 0"
