@@ -86,10 +86,7 @@ class Resampling:
 
 
 def draw_resampling(n_rows: int, n_seeds: int, *, n_resamples: int, rng: np.random.Generator) -> Resampling:
-    """Return ``n_resamples`` bootstrap draws of rows and seeds.
-
-    Raises ValueError where a size is below 1.
-    """
+    """Return ``n_resamples`` bootstrap draws of rows and seeds; a ValueError names a size that is below 1."""
     for name, size in (("n_rows", n_rows), ("n_seeds", n_seeds), ("n_resamples", n_resamples)):
         if size < 1:
             raise ValueError(f"{name} is {size}; it must be at least 1")

@@ -314,7 +314,7 @@ def test_other_bad_requests(root, capsys):
 def test_a_key_follows_imports_through_the_library():
     found = {path.name for path in keys.library_files(["def f():\n    from synthlib import results as r"])}
     of_params = {"base.py", "study.py", "beyond.py", "backends.py", "voters.py", "settings.py", "scoring.py"}
-    of_params |= {"devices.py", "encoders.py"}
+    of_params |= {"devices.py", "encoders.py", "fields.py"}
     assert found == of_params | {"__init__.py", "results.py", "tasks.py", "paths.py", "annotated.py"}
     assert keys.library_files(["import numpy"]) == []
 
