@@ -15,11 +15,12 @@ from synthlib.tasks import Task, task_title
 
 
 def introduce(task: Task) -> dict[str, str]:
-    """Return a task in words: task, question, group, labels, and where its labels come from."""
+    """Return a task in words: task, title, question, group, labels, and where its labels come from."""
     labels_from = task.reference.labels_from
     labels = ", ".join(task.label_names)
     return {
         "task": task.name,
+        "title": task.title,
         "question": task.question,
         "group": task.group,
         "labels": labels,

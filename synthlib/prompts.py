@@ -230,6 +230,9 @@ def check_request(task: Task, request: Request) -> None:
         raise ValueError(f"a request's outline is {outline}; it needs a {' and a '.join(_OUTLINE)}")
 
 
+_MESSAGE = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1em"
+
+
 def render_html(chat: Sequence[Mapping[str, str]], *, limit: int) -> str:
     """Return messages as HTML to look at: everything escaped, control characters made visible, long ones cut.
 
@@ -241,13 +244,13 @@ def render_html(chat: Sequence[Mapping[str, str]], *, limit: int) -> str:
     Examples
     --------
     >>> print(render_html([{"role": "user", "content": "<b>hi"}], limit=100))
-    <p><b>user</b></p>
-    <pre style="white-space: pre-wrap">&lt;b&gt;hi</pre>
+    <p style="margin: 0"><b>user</b></p>
+    <div style="white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1em">&lt;b&gt;hi</div>
     """
     lines = []
     for message in chat:
-        lines.append(f"<p><b>{html.escape(message['role'])}</b></p>")
-        lines.append(f'<pre style="white-space: pre-wrap">{html.escape(clean(message["content"], limit))}</pre>')
+        lines.append(f'<p style="margin: 0"><b>{html.escape(message["role"])}</b></p>')
+        lines.append(f'<div style="{_MESSAGE}">{html.escape(clean(message["content"], limit))}</div>')
     return "\n".join(lines)
 
 
