@@ -147,7 +147,7 @@ def _found_any(folder: str) -> str:
 
 
 class Report(Params):
-    """12_report: how subjective is a task of one's own, and should synthetic data be expected to do?"""
+    """12_report: how subjective is a task of one's own, and can synthetic data be expected to be good enough?"""
 
     my_task: TaskName
     votes: Annotated[str, AfterValidator(_found_any)]

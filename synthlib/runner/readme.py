@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from synthlib.compare import say_points
+from synthlib.diversity import count_order
 from synthlib.fine_tuned import FINE_TUNED, FOLDER, FROZEN
 from synthlib.params import STAGES
 from synthlib.paths import ROOT
-from synthlib.reporting.fine_tuned_words import say_changes
+from synthlib.reporting.fine_tuned_words import say_changes, say_kind
 from synthlib.results import RELEASED, read_table
-from synthlib.tasks import load_task, load_tasks
-from synthlib.votes.instances import say_labels
+from synthlib.tasks import load_task
 
 README = ROOT / "README.md"
 #: What each figure shows; figures of the released run without a line here fail the test of the README.
@@ -40,7 +40,7 @@ CAPTIONS = {
     "04_rank_probabilities": "how firm the ranks are (language-model panel)",
     "05_table_1": "the study's Table 1 for this generator",
     "05_gaps": "differences between sources by task",
-    "05_original": "beside the figures the authors print",
+    "05_original": "beside the numbers printed in the study",
     "05_gap_and_subjectivity": "gap against subjectivity of the task",
     "05_size_and_quality": "what size explains, what quality explains",
     "05_mixing_curves": "mixing curves of all tasks",
@@ -92,103 +92,100 @@ def say_table_1(folder: Path) -> str:
 def say_findings(folder: Path) -> str:
     """Return what was found, in sentences with intervals, from the tables of a released run."""
     comparison = folder / "task_comparison" / "all"
-    averages = read_table(comparison, "averages").set_index(["first", "second"])
-    relation = read_table(comparison, "relation").set_index(["first", "second"]).loc[("real", "zero_shot")]
-    differences = read_table(comparison, "differences")
-    said = {pair: say_points(row, "f1", signed=True) for pair, row in averages.iterrows()}
-    gaps = differences[(differences["first"] == "real") & (differences["second"] == "zero_shot")]
-    firm = int((gaps["f1_low"] > 0).sum())
-    over_tasks = read_table(comparison, "over_tasks").set_index(["first", "second"])
-    wide = {pair: f"{100 * row.f1_low:+.1f} to {100 * row.f1_high:+.1f}" for pair, row in over_tasks.iterrows()}
-    rho = (
-        f"{relation.rho:.2f} ({relation.rho_low:.2f} to {relation.rho_high:.2f}; permutation p = {relation.rho_p:.2f})"
-    )
-    return "\n\n".join(
-        [
-            "**Zero-shot text costs, few-shot text costs less.** "
-            f"Over {len(gaps)} tasks, real training rows beat zero-shot text by {said['real', 'zero_shot']} points of "
-            f"Macro-F1 (95% interval for these tasks; firm on {firm} of them; for other tasks like these "
-            f"{wide['real', 'zero_shot']}), and by {said['real_matched', 'zero_shot']} when both have the same size, "
-            f"so most of the gap is quality. Real examples in the prompt win back {said['few_shot', 'zero_shot']}. "
-            f"{_say_attributes(over_tasks, said)} But the examples need labels too: a classifier of their pool alone "
-            f"wins back {said['pool', 'zero_shot']}; few-shot text is {said['few_shot', 'pool']} above it (for other "
-            f"tasks {wide['few_shot', 'pool']}).",
-            "**The gap and the subjectivity of the task.** "
-            f"Spearman's rho with the scores of a language-model panel, which knows the study, is {rho}: the sign "
-            f"of the original finding, but ten tasks do not make it firm. {_say_exceptions(gaps)}",
-            f"**Single texts.** {_say_instances(folder / 'instance_subjectivity' / 'all')}",
-            *_say_fine_tuned(comparison, len(gaps)),
-        ]
-    )
-
-
-def _say_attributes(over_tasks: pd.DataFrame, said: dict[tuple[str, str], str]) -> str:
-    row = over_tasks.loc[("attributed", "zero_shot")]
-    return (
-        f"Drawn attributes change {said['attributed', 'zero_shot']} on average: surely better on "
-        f"{row.better:.0f} tasks, surely worse on {row.worse:.0f} "
-        f"({100 * row.lowest:+.1f} to {100 * row.highest:+.1f})."
-    )
-
-
-def _say_exceptions(gaps: pd.DataFrame) -> str:
-    subjective = gaps.loc[gaps["group"] == "most_subjective", "f1"].median()
-    rows = gaps[(gaps["group"] == "least_subjective") & (gaps["f1"] >= subjective)]
-    titles = [task.title for task in load_tasks(list(rows["task"])).values()] if len(rows) else []
-    return (
-        f"Of the {(gaps['group'] == 'least_subjective').sum()} tasks that the study calls least subjective, "
-        f"{len(titles)} ({', '.join(titles) or 'none'}) have a gap above the median of the most subjective."
-    )
-
-
-def _say_fine_tuned(comparison: Path, n_tasks: int) -> list[str]:
-    if not (comparison / "fine_tuned_averages.parquet").is_file():
-        return []
-    averages = read_table(comparison, "fine_tuned_averages").set_index(["first", "second", "classifier"])
-    conclusions = read_table(comparison, "fine_tuned_conclusions")
-    gap = {
-        kind: say_points(averages.loc[("real", "zero_shot", kind)], "f1", signed=True) for kind in (FROZEN, FINE_TUNED)
-    }
-    over_pool = say_points(averages.loc[("few_shot", "pool", FINE_TUNED)], "f1", signed=True)
-    how = json.loads(next(FOLDER.glob("*/manifest.json")).read_text())["parameters"]
-    moved = read_table(comparison, "fine_tuned_gap_changes")
-    moved = moved[moved["sure"] & (moved["first"] == "real_matched") & (moved["second"] == "zero_shot")]
-    titles = load_tasks(list(moved["task"])) if len(moved) else {}
-    named = [f"{titles[row.task].title} {say_points(row, 'f1', signed=True)}" for row in moved.itertuples()]
-    released = conclusions["task"].nunique()
-    which = "all" if released == n_tasks else f"{released} of the {n_tasks}"
-    return [
-        f"**With the encoder fine-tuned** ({which} tasks, {how['n_seeds']} seeds, up to {how['n_real']:,} real rows), "
-        f"real rows beat zero-shot text by {gap[FINE_TUNED]} points; frozen, on the same tasks, by {gap[FROZEN]}. "
-        f"Few-shot text minus its pool alone is then {over_pool}. "
-        f"{say_changes(conclusions)}. At equal size the gap surely moves on: {', '.join(named) or 'none'}."
+    paragraphs = [
+        _say_gaps(comparison, read_table(folder / "report" / "all", "expected")),
+        _say_subjectivity(comparison),
+        _say_instances(folder / "instance_subjectivity" / "all"),
+        _say_diversity(read_table(folder / "diversity" / "all", "diversity")),
+        _say_fine_tuned(comparison),
     ]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _say_gaps(comparison: Path, expected: pd.DataFrame) -> str:
+    averages = read_table(comparison, "averages").set_index(["first", "second"])
+    differences = read_table(comparison, "differences").set_index(["first", "second"])
+    over_tasks = read_table(comparison, "over_tasks").set_index(["first", "second"])
+    said = {pair: say_points(row, "f1", signed=True) for pair, row in averages.iterrows()}
+    gaps = differences.loc[("real", "zero_shot")]
+    pairs = ("real_matched", "zero_shot"), ("real", "real_matched")
+    quality, size = (differences.loc[pair].set_index("task")["f1"] for pair in pairs)
+    further = expected.query("first == 'real' and second == 'zero_shot' and place == 'not known'").iloc[0]
+    drawn = over_tasks.loc[("attributed", "zero_shot")]
+    return (
+        "**Zero-shot text costs; real examples in the prompt help.** "
+        f"Over {len(gaps)} tasks, real training rows beat zero-shot text by {said['real', 'zero_shot']} points of "
+        f"Macro-F1, surely on {(gaps['f1_low'] > 0).sum()} of them (a further task: {100 * further.gap_low:+.0f} to "
+        f"{100 * further.gap_high:+.0f}). At equal size it is {said['real_matched', 'zero_shot']}, the larger part "
+        f"of the gap on {(quality > size).sum()} tasks. Few-shot text wins back {said['few_shot', 'zero_shot']}, but a "
+        f"classifier of nothing but the labelled pool wins back {said['pool', 'zero_shot']}. Attributed text changes "
+        f"{said['attributed', 'zero_shot']}, by task from {100 * drawn.lowest:+.1f} to {100 * drawn.highest:+.1f}."
+    )
+
+
+def _say_subjectivity(comparison: Path) -> str:
+    found = read_table(comparison, "relation").assign(classifier=FROZEN)
+    if (comparison / "fine_tuned_relation.parquet").is_file():
+        found = read_table(comparison, "fine_tuned_relation")
+    rows = found[(found["first"] == "real") & (found["second"] == "zero_shot")]
+    rho = [
+        f"{row.rho:.2f} ({row.rho_low:.2f} to {row.rho_high:.2f}; permutation p = {row.rho_p:.2f}) "
+        + say_kind(row.classifier)
+        for row in rows.itertuples()
+    ]
+    apart = [
+        f"{100 * row.group_difference:.1f} points (p = {row.group_p_permutation:.2f}) {say_kind(row.classifier)}"
+        for row in rows.itertuples()
+    ]
+    return (
+        "**The gap and the subjectivity of the task.** Spearman's rho of the gap with the panel's scores is "
+        f"{' and '.join(rho)}. In the study's own groups of tasks, the most subjective have the wider gap, by "
+        f"{' and '.join(apart)}. The sign is that of the original finding, but ten tasks do not make it firm."
+    )
 
 
 def _say_instances(instances: Path) -> str:
     slopes, curves = read_table(instances, "slopes"), read_table(instances, "gamma_curves")
     slopes = slopes.query("votes_of == 'people' and source in ['real', 'zero_shot']")
-    sure = {
-        name: (slopes[f"{name}_low"] > 0).groupby(slopes["source"]).agg(["sum", "size"])
-        for name in ("balanced_slope", "slope")
-    }
-    zero_shot = slopes[slopes["source"] == "zero_shot"]
-    falls = ", ".join(zero_shot.loc[zero_shot["slope_high"] < 0, "title"])
-    beaten = curves[curves["title"].isin(zero_shot["title"]) & (curves["source"] == "zero_shot")]
-    beaten = beaten.loc[beaten["accuracy_high"] < beaten["constant"], "title"].nunique()
-    rows = read_table(instances, "mixed_model").set_index("term")
-    task, text = (-100 * rows.loc[f"zero_shot x {term}", "estimate"] for term in ("subjectivity", "disagreement"))
+    real, zero_shot = (slopes[slopes["source"] == source] for source in ("real", "zero_shot"))
+    steeper = (zero_shot["balanced_slope_minus_real_low"] > 0).sum()
+    flatter = (zero_shot["balanced_slope_minus_real_high"] < 0).sum()
+    curves = curves[curves["title"].isin(zero_shot["title"]) & curves["source"].isin(["real", "zero_shot"])]
+    below = curves[curves["accuracy_high"] < curves["constant"]].groupby("title")["source"].nunique()
     return (
-        "Is a classifier trained on zero-shot text more often right on texts on which readers agree? By people's "
-        f"votes balanced accuracy surely rises with agreement on {sure['balanced_slope'].loc['zero_shot', 'sum']} of "
-        f"{len(zero_shot)} sets (trained on real text: {sure['balanced_slope'].loc['real', 'sum']}); plain accuracy, "
-        f"which the labels' shares move too, on {sure['slope'].loc['zero_shot', 'sum']} "
-        f"({sure['slope'].loc['real', 'sum']}){f', and surely falls on {falls}' if falls else ''}. On {beaten} of "
-        "these sets the zero-shot classifier is at some threshold worse than always saying the commonest label. In one "
-        f"model of all texts on which the panel voted, the gap of zero-shot text widens by {task:.1f} points of "
-        f"accuracy for a task one standard deviation more subjective and narrows by {-text:.1f} for each of five "
-        "voters who dissents. "
-        f"{say_labels(read_table(instances, 'label_check'))}"
+        "**Single texts.** Is a classifier more often right on texts on which readers agree? By people's votes, "
+        f"balanced accuracy surely rises with agreement on {(zero_shot['balanced_slope_low'] > 0).sum()} of "
+        f"{len(zero_shot)} sets after training on zero-shot text and on {(real['balanced_slope_low'] > 0).sum()} after "
+        f"training on real text, but the two slopes surely differ on {steeper + flatter} only (zero-shot steeper on "
+        f"{steeper}). The sets are hard: on {(below == 2).sum()} of them both do worse, at some threshold, than always "
+        "giving the commonest label."
+    )
+
+
+def _say_diversity(measured: pd.DataFrame) -> str:
+    counts = count_order(measured, ["real", "zero_shot"]).loc["chamfer"]
+    return (
+        "**Diversity.** The study found synthetic text less diverse than real text. Here zero-shot texts are clearly "
+        f"more spread out than as many real ones on {counts['last_above']} of {counts['n_tasks']} tasks (Chamfer "
+        f"distance) and clearly less on {counts['first_above']}: they were written in conversations in which the model "
+        "sees what it wrote."
+    )
+
+
+def _say_fine_tuned(comparison: Path) -> str:
+    if not (comparison / "fine_tuned_averages.parquet").is_file():
+        return ""
+    averages = read_table(comparison, "fine_tuned_averages").set_index(["first", "second", "classifier"])
+    conclusions = read_table(comparison, "fine_tuned_conclusions")
+    gap, over_pool = (
+        say_points(averages.loc[(*pair, FINE_TUNED)], "f1", signed=True)
+        for pair in (("real", "zero_shot"), ("few_shot", "pool"))
+    )
+    how = json.loads(next(FOLDER.glob("*/manifest.json")).read_text())["parameters"]
+    return (
+        f"**With the encoder fine-tuned** ({conclusions['task'].nunique()} tasks, {how['n_seeds']} seeds, up to "
+        f"{how['n_real']:,} real rows), real rows beat zero-shot text by {gap} points; few-shot text minus its pool "
+        f"alone is {over_pool}. {say_changes(conclusions)}."
     )
 
 
