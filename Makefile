@@ -18,6 +18,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+	@echo "To run commands by hand: . $(VENV)/bin/activate"
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -194,15 +194,15 @@ def load_stories(kind: str) -> pd.DataFrame:
     return pd.read_json(DATA / "corpora" / f"{kind}.jsonl", lines=True)
 
 
-def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.DataFrame:
+def load_pair_votes(path: str | Path | None = None, *, tasks: list[str] | None) -> pd.DataFrame:
     """Return pairwise judgements: worker, left, right, more_objective, check_passed.
 
     Parameters
     ----------
     path : path, optional
         None takes data/votes/panel_pairs.csv: a panel of language-model personas, not people.
-    tasks : list of str
-        Pairs with another task are left out; tasks of one's own (SYNTHLIB_TASKS) are known.
+    tasks : list of str or None
+        Pairs with another task are left out; None leaves out none. Tasks of one's own (SYNTHLIB_TASKS) are known.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def load_pair_votes(path: str | Path | None = None, *, tasks: list[str]) -> pd.D
     path = Path(path or DATA / "votes" / "panel_pairs.csv")
     votes = vote_tables.read_votes(path, {"worker", "left", "right", "more_objective", "check_passed"})
     votes = vote_tables.check_pairs(votes, [*task_names(), *own_files()], path).drop(columns="line")
-    return votes[votes["left"].isin(tasks) & votes["right"].isin(tasks)].reset_index(drop=True)
+    return votes if tasks is None else votes[votes[["left", "right"]].isin(tasks).all(axis=1)].reset_index(drop=True)
 
 
 def load_instance_votes(name: str, path: str | Path | None = None) -> pd.DataFrame:

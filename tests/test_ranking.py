@@ -135,3 +135,17 @@ def test_perfect_grouping_has_the_smallest_exact_p():
     tied = ranking.compare_with_groups(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, False]))
     assert tied["lowest_share"] == 0.75
     assert all(np.isnan(value) for value in ranking.compare_with_groups(values, np.ones(10, dtype=bool)).values())
+
+
+def test_tasks_that_nobody_compared_are_not_ranked_and_that_is_said():
+    judgements = pd.DataFrame({"left": ["imdb", "humor", "own"], "right": ["humor", "imdb", "imdb"]})
+    tasks = ["imdb", "ag_news", "humor"]
+    chosen, ranked, n_left_out = ranking.choose_judgements(judgements, tasks)
+    assert (len(chosen), ranked, n_left_out) == (2, ["imdb", "humor"], 1)
+    said = ranking.say_left_out(tasks, ranked, n_left_out, {"ag_news": "News topics"})
+    assert said.startswith("Nobody compared News topics: not ranked. 1 judgements")
+    assert ranking.say_left_out(ranked, ranked, 0, {}) == ""
+    with pytest.raises(
+        ValueError, match=r"two of the tasks \['ag_news'\]; the judgements are of \['humor', 'imdb', 'own'\]"
+    ):
+        ranking.choose_judgements(judgements, ["ag_news"])
