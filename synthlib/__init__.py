@@ -15,7 +15,7 @@ Where to look, by notebook (a name with a slash is a package):
 - 08_why: explaining/
 - 09_stories: recipes/
 - 10_collect: crowd/
-- 11_validation: validation
+- 11_validation: validation, coverage
 - 12_report: reporting/
 - the runner and the command: run, runner/, cli, produce, build
 """

@@ -1,8 +1,9 @@
-"""Do the intervals hold what they promise? Crowds and classifiers are made up from known values, and measured."""
+"""Do the intervals hold what they promise? Crowds, classifiers and gaps are made up from known values, and measured."""
 
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from scipy import stats
 from synthlib import metrics
 from synthlib.agreement import alpha_of_weights, alpha_without_each, bca_interval, bootstrap_agreement
 from synthlib.compare import subtract
+from synthlib.coverage import tabulate_ends
+from synthlib.intervals import mean_interval
 from synthlib.votes.bradley_terry import bracket_scores, fit_many
 
 #: How the texts of a made-up crowd are spread: share of texts, and the chance of the first label on them. Most texts
@@ -76,19 +79,19 @@ def cover_scores(
     Returns
     -------
     rows : DataFrame
-        quantity, size (workers), interval, and coverage, width (mean, log-odds), each coverage with ``_low`` and
-        ``_high`` (Monte Carlo).
+        As of :func:`synthlib.coverage.tabulate_ends`; width in log-odds.
     """
     settings = {"n_simulations": n_simulations, "n_workers": n_workers, "n_pairs": n_pairs, "spammer_share": 0.0}
     wins, _ = simulate_judgements(scores, **settings, rng=rng)
     fitted = fit_many(wins.sum(axis=1), regularisation=regularisation)
-    ends = {"percentile": [], "used here": []}
+    ends = {"percentile": [], "Student's t": []}
     for own, estimate in zip(wins, fitted, strict=True):
         weights = rng.multinomial(n_workers, np.full(n_workers, 1 / n_workers), size=n_resamples)
         draws = fit_many(np.tensordot(weights, own, axes=1), regularisation=regularisation, start=estimate)
         ends["percentile"].append(np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0))
-        ends["used here"].append(bracket_scores(estimate, draws, n_workers=n_workers, confidence=confidence))
-    return _tabulate(ends, scores - scores.mean(), quantity="Bradley-Terry score", size=n_workers)
+        ends["Student's t"].append(bracket_scores(estimate, draws, n_workers=n_workers, confidence=confidence))
+    case = {"quantity": "Bradley-Terry score", "case": f"{n_workers} workers"}
+    return tabulate_ends(ends, scores - scores.mean(), case, used="Student's t")
 
 
 def population_alpha() -> float:
@@ -116,15 +119,16 @@ def cover_alpha(
 ) -> pd.DataFrame:
     """Return how often intervals of Krippendorff's alpha hold that of the population; as :func:`cover_scores`."""
     share, first = np.array(TEXT_KINDS).T
-    ends = {"percentile": [], "used here": []}
+    ends = {"percentile": [], "BCa": []}
     for _ in range(n_simulations):
         yes = rng.binomial(n_votes, rng.choice(first, size=n_texts, p=share))
         counts = np.column_stack([yes, n_votes - yes]).astype(float)
         estimate = float(alpha_of_weights(counts, np.ones((1, n_texts)))[0])
         draws = bootstrap_agreement(counts, n_resamples=n_resamples, rng=rng)[1]
         ends["percentile"].append(np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2]))
-        ends["used here"].append(bca_interval(estimate, draws, alpha_without_each(counts), confidence=confidence))
-    return _tabulate(ends, population_alpha(), quantity="Krippendorff's alpha", size=n_texts)
+        ends["BCa"].append(bca_interval(estimate, draws, alpha_without_each(counts), confidence=confidence))
+    case = {"quantity": "Krippendorff's alpha", "case": f"{n_texts} texts"}
+    return tabulate_ends(ends, population_alpha(), case, used="BCa")
 
 
 def simulate_classifiers(
@@ -159,7 +163,12 @@ def cover_difference(
 ) -> pd.DataFrame:
     """Return how often the interval of a difference in Macro-F1 holds that of the population; as :func:`cover_scores`.
 
-    It is what 03, 05 and 08 use: percentiles of a bootstrap over test texts and seeds, shared by both sources.
+    It is what 03, 05 and 08 use: percentiles of a bootstrap over test texts and seeds, shared by both sources. To draw
+    both at once counts the chance of a single prediction more than once, so the interval is rather too long.
+
+    References
+    ----------
+    Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1.
     """
     ends = []
     for _ in range(n_simulations):
@@ -167,7 +176,58 @@ def cover_difference(
         resampling = metrics.draw_resampling(n_texts, n_seeds, n_resamples=n_resamples, rng=rng)
         scores = [metrics.bootstrap_scores(gold, labels, n_labels=2, resampling=resampling) for labels in predicted]
         ends.append(metrics.interval(subtract(*scores).f1_draws, confidence=confidence))
-    return _tabulate({"used here": ends}, population_difference(), quantity="difference in Macro-F1", size=n_seeds)
+    case = {"quantity": "Difference in Macro-F1", "case": f"{n_seeds} seeds"}
+    return tabulate_ends({"percentile": ends}, population_difference(), case, used="percentile")
+
+
+def simulate_relation(rho: float, shape: tuple[int, ...], *, rng: np.random.Generator) -> np.ndarray:
+    """Return made-up scores and gaps, shape (2, *shape): bivariate normal, of Spearman's rho ``rho`` in the population.
+
+    Examples
+    --------
+    >>> scores, gaps = simulate_relation(0.5, (100_000,), rng=np.random.default_rng(0))
+    >>> round(float(metrics.correlate_ranks(scores, gaps)), 2)
+    0.5
+
+    References
+    ----------
+    Kruskal (1958), Ordinal measures of association: rho is 6 / pi times the arcsine of half Pearson's correlation.
+    """
+    pearson = 2 * np.sin(np.pi * rho / 6)
+    scores, chance = rng.normal(size=(2, *shape))
+    return np.stack([scores, pearson * scores + np.sqrt(1 - pearson**2) * chance])
+
+
+def cover_correlation(
+    rho: float, *, n_simulations: int, n_tasks: int, n_resamples: int, confidence: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return how often the interval of Spearman's rho over tasks holds that of the population; as :func:`cover_scores`.
+
+    It is what 05 uses: percentiles of a bootstrap over tasks. The rho of a bivariate normal population is known.
+    """
+    studies = zip(*simulate_relation(rho, (n_simulations, n_tasks), rng=rng), strict=True)
+    settings = {"n_resamples": n_resamples, "confidence": confidence, "rng": rng}
+    ends = [metrics.correlation_interval(scores, gaps, **settings) for scores, gaps in studies]
+    case = {"quantity": f"Spearman's rho over {n_tasks} tasks", "case": f"true rho {rho:g}"}
+    return tabulate_ends({"percentile": ends}, rho, case, used="percentile")
+
+
+def cover_mean(
+    shape: Literal["normal", "skewed"],
+    *,
+    n_simulations: int,
+    n_tasks: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return how often Student's interval of a mean over tasks holds that of the population; as :func:`cover_scores`.
+
+    Gaps are standard normal, or skewed: exponential with mean 1, many small gaps and a few large ones.
+    """
+    draw, truth = {"normal": (rng.standard_normal, 0.0), "skewed": (rng.standard_exponential, 1.0)}[shape]
+    ends = [mean_interval(gaps, confidence=confidence)[1:] for gaps in draw((n_simulations, n_tasks))]
+    case = {"quantity": f"Mean gap over {n_tasks} tasks", "case": f"{shape} gaps"}
+    return tabulate_ends({"Student's t": ends}, truth, case, used="Student's t")
 
 
 def recover_scores(
@@ -208,15 +268,3 @@ def measure_bias(recovered: pd.DataFrame) -> pd.DataFrame:
         for crowd, rows in recovered.groupby("crowd", sort=False)
     ]
     return pd.DataFrame(slopes, columns=["crowd", "slope"])
-
-
-def _tabulate(ends: dict[str, list], truth: np.ndarray | float, *, quantity: str, size: int) -> pd.DataFrame:
-    rows = []
-    for interval, pairs in ends.items():
-        low, high = np.moveaxis(np.array(pairs), 1, 0)  # (S,) or (S, T)
-        held = ((low <= truth) & (truth <= high)).reshape(len(low), -1).mean(axis=1)  # the tasks of a simulation depend
-        error = stats.norm.ppf(0.975) * held.std(ddof=1) / np.sqrt(len(held))
-        row = {"quantity": quantity, "size": size, "interval": interval, "coverage": float(held.mean())}
-        row |= {"coverage_low": float(held.mean() - error), "coverage_high": float(held.mean() + error)}
-        rows.append(row | {"width": float(np.mean(high - low))})
-    return pd.DataFrame(rows)

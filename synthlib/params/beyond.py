@@ -123,7 +123,7 @@ class Collect(Params):
 
 
 class Validation(Params):
-    """11_validation: whether intervals hold the truth, on made-up crowds."""
+    """11_validation: whether intervals hold the truth, on made-up crowds, classifiers and gaps."""
 
     n_simulations: Annotated[int, Field(ge=10)]
     n_tasks: Annotated[int, Field(ge=2)]
@@ -135,6 +135,8 @@ class Validation(Params):
     n_votes: Annotated[int, Field(ge=2)]
     seeds: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(distinct)]
     test_texts: Annotated[int, Field(ge=10)]
+    n_gaps: Annotated[int, Field(ge=4)]
+    rhos: Annotated[list[Annotated[float, Field(gt=-1, lt=1)]], Field(min_length=1), AfterValidator(distinct)]
     regularisation: Annotated[float, Field(gt=0)]
     n_resamples: Resamples
     confidence: Share

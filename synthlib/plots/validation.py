@@ -8,32 +8,37 @@ from matplotlib.figure import Figure
 
 from synthlib.plots.style import COLUMN_WIDTH, METHOD_LOOKS, PAGE_WIDTH
 
-_STYLES = {"percentile": METHOD_LOOKS[1], "used here": METHOD_LOOKS[0]}
-_UNITS = {"Bradley-Terry score": "workers", "Krippendorff's alpha": "texts", "difference in Macro-F1": "seeds"}
+_STYLES = {"Student's t": METHOD_LOOKS[0], "percentile": METHOD_LOOKS[1], "BCa": METHOD_LOOKS[2]}
 
 
 def coverage(rows: pd.DataFrame, *, confidence: float) -> Figure:
-    """Return the share of simulations in which each interval holds the truth, a line a quantity and size.
+    """Return the share of simulations in which each interval holds the truth, a line a quantity and case.
+
+    Marks tell kinds of intervals apart; open ones are of intervals that the notebooks do not use for this quantity.
 
     Parameters
     ----------
     rows : DataFrame
-        quantity, size, interval, coverage, coverage_low, coverage_high (fractions).
+        quantity, case, interval, used, coverage, coverage_low, coverage_high (fractions).
     confidence : float
         What the intervals promise.
     """
-    cases = list(rows[["quantity", "size"]].drop_duplicates().itertuples(index=False))
-    figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.7, 0.36 * len(cases) + 1))
+    cases = rows.groupby(["quantity", "case"], sort=False)
+    figure, ax = plt.subplots(figsize=(PAGE_WIDTH * 0.8, 0.3 * len(cases) + 1.1))
     ax.axvline(100 * confidence, color="0.4", linestyle="--", linewidth=0.9, label="promised")
-    for number, (interval, (colour, marker)) in enumerate(_STYLES.items()):
-        shown = rows[rows["interval"] == interval].set_index(["quantity", "size"]).reindex(cases)
-        y = [place + 0.24 * (number - 0.5) for place in range(len(cases))]
-        value, low, high = (100 * shown[f"coverage{end}"] for end in ("", "_low", "_high"))
-        reach = [value - low, high - value]
-        ax.errorbar(value, y, xerr=reach, fmt=marker, color=colour, capsize=2, label=interval)
-    ax.set_yticks(range(len(cases)), [f"{case.quantity}, {case.size} {_UNITS[case.quantity]}" for case in cases])
-    ax.set(ylim=(len(cases) - 0.5, -0.5), xlabel="intervals that hold the truth (%)")
-    figure.legend(loc="outside upper center", ncols=3)
+    for place, (_, shown) in enumerate(cases):
+        for number, row in enumerate(shown.itertuples()):
+            colour, marker = _STYLES[row.interval]
+            value, low, high = 100 * row.coverage, 100 * row.coverage_low, 100 * row.coverage_high
+            look = {"fmt": marker, "color": colour, "capsize": 2, "markerfacecolor": colour if row.used else "white"}
+            y = place + 0.28 * (number - (len(shown) - 1) / 2)
+            ax.errorbar(value, y, xerr=[[value - low], [high - value]], **look)
+    for interval, (colour, marker) in _STYLES.items():
+        ax.plot([], [], marker, color=colour, label=interval)
+    ax.plot([], [], "s", color="0.4", markerfacecolor="white", label="open: not used, for comparison")
+    ax.set_yticks(range(len(cases)), [f"{quantity}, {case}" for (quantity, case), _ in cases])
+    ax.set(ylim=(len(cases) - 0.5, -0.5), xlabel="intervals that contain the true value (%)")
+    figure.legend(loc="outside upper center", ncols=5, columnspacing=1.2, handletextpad=0.4)
     return figure
 
 

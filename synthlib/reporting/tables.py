@@ -105,23 +105,22 @@ def join_names(names: Sequence[str], *, last: str = "and") -> str:
     return f"{', '.join(before)} {last} {end}" if before else end
 
 
-def tabulate_coverage(found: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """Return coverage of intervals for showing: ``unit``, interval, coverage (%), mean width.
+def tabulate_coverage(found: pd.DataFrame) -> pd.DataFrame:
+    """Return coverage of intervals for showing: made-up studies, interval, whether used, coverage (%), mean width.
 
     Parameters
     ----------
     found : DataFrame
-        size, interval, coverage with ``_low`` and ``_high`` (fractions), width, of :mod:`synthlib.validation`.
-    unit : str
-        What size counts.
+        case, interval, used, coverage with ``_low`` and ``_high`` (fractions), width, of :mod:`synthlib.coverage`.
 
     Examples
     --------
-    >>> row = {"size": 20, "interval": "BCa", "coverage": 0.951, "coverage_low": 0.94, "coverage_high": 0.962}
-    >>> tabulate_coverage(pd.DataFrame([row | {"width": 1.2}]), "texts").iloc[0].to_dict()
-    {'texts': 20, 'interval': 'BCa', 'coverage (%)': '95.1 (94.0 to 96.2)', 'mean width': 1.2}
+    >>> row = {"case": "20 texts", "interval": "BCa", "used": True, "width": 1.2}
+    >>> row |= {"coverage": 0.951, "coverage_low": 0.94, "coverage_high": 0.962}
+    >>> tabulate_coverage(pd.DataFrame([row])).iloc[0, 2:].to_dict()
+    {'used in the notebooks': True, 'coverage (%)': '95.1 (94.0 to 96.2)', 'mean width': 1.2}
     """
-    shown = found[["size", "interval"]].rename(columns={"size": unit})
+    shown = found[["case", "interval", "used"]].rename(columns={"case": "studies", "used": "used in the notebooks"})
     shown["coverage (%)"] = say_intervals(found, "coverage", digits=1, scale=100)
     return shown.assign(**{"mean width": found["width"]})
 
