@@ -68,7 +68,7 @@ CAPTIONS = {
     "10_power_pairs": "what more workers buy: ranking tasks",
     "10_power_texts": "what more workers buy: agreement on texts",
     "10_recovered": "a walk through a study with simulated workers",
-    "11_coverage": "how often intervals hold the truth, on made-up crowds",
+    "11_coverage": "how often intervals hold the truth, on made-up studies",
     "11_recovery": "scores found with and without spammers",
     "12_place": "agreement on one task's texts beside other sets (an example)",
     "12_expectation": "what one more task may expect of synthetic text",
