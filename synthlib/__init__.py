@@ -2,8 +2,8 @@
 
 Where to look, by notebook (a name with a slash is a package):
 
-- all: params/, tasks, data, hub, features, vectors, encode, results, metrics, intervals, compare, plots/, paths,
-  devices
+- all: params/, fields, tasks, data, hub, features, vectors, encode, encoders, results, metrics, intervals, compare,
+  plots/, paths, files, devices
 - 01_tasks: describe, surface
 - 02_generate: settings, prompts, draws, generate, growth, scoring; llm with asking/ (conversations, ways to ask, store,
   money); what came back: corpus/ (audits, card)
