@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from synthlib import results
 from synthlib.runner.execute import OUT_OF_MEMORY, Outcome, execute
 from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, find_changed, is_finished, plan, record_latest
 from synthlib.runner.pools import connect, count_cores, open_pool
@@ -89,6 +90,11 @@ def _forget_mixed(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> list[st
 def _publish(jobs: dict[str, Job], profile: Profile, only: str | None) -> str:
     if only is not None:
         return f"figures/ is left as it is: --only {only} is not the whole study"
+    if profile.name != results.RELEASED.name:
+        return (
+            f"figures/ is left as it is: it shows the released run, {results.RELEASED.name}. The figures of this one "
+            f"lie in its folders; in the profile {profile.name}, set publish to false"
+        )
     changed = publish_figures(jobs, shown_task=profile.shown_task)
     return f"figures/: {len(changed)} file(s) changed" + "".join(f"\n  {name}" for name in changed)
 

@@ -117,6 +117,22 @@ def test_a_stage_overrides_shared_values():
     assert seeds.pop("tasks") == 7 and set(seeds.values()) == {1}
 
 
+def test_a_copied_profile_needs_a_name_of_its_own(tmp_path, monkeypatch):
+    text = (paths.PARAMS / "smoke.yaml").read_text()
+    (tmp_path / "smoke.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"those of params/smoke.yaml; change `name: smoke` in the file to one of its"):
+        profiles.load_profile(tmp_path / "smoke.yaml")  # elsewhere, but it would write to the same results
+    monkeypatch.setattr(paths, "PARAMS", tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    assert profiles.load_profile(tmp_path / "smoke.yaml").name == "smoke"
+    with pytest.raises(
+        ValueError, match=r"mine.yaml: its name is 'smoke', .* change `name: smoke` in the file to mine"
+    ):
+        profiles.load_profile(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text(text.replace("name: smoke", "name: mine"))
+    assert profiles.load_profile(tmp_path / "mine.yaml").name == "mine"
+
+
 def test_the_companion_run_is_the_whole_study():
     profile = profiles.load_profile(paths.PARAMS / "companion.yaml")
     assert profile.publish and len(profile.tasks) == 10 and len(profiles.expand(profile)) == 30

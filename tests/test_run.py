@@ -146,6 +146,13 @@ def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
         release.release(root / "toy.yaml")
 
 
+def test_only_the_released_run_writes_figures(root, capsys):
+    toy.write_profile(root, toy.PROFILE | {"name": "mine", "stages": {"side": {}}})
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert "figures/ is left as it is: it shows the released run, toy." in capsys.readouterr().out
+    assert not list((root / "figures").iterdir())
+
+
 def test_a_failure_stops_only_what_reads_it(root, capsys):
     (root / "hook.py").write_text("if name == 'corpus/imdb': raise ValueError('no \\033[31mred\\033[0m texts')")
     assert run.main([str(root / "toy.yaml"), "--jobs", "2"]) == 1
@@ -430,14 +437,15 @@ def test_the_smoke_profile_from_the_command_line(tmp_path):
 )
 def test_an_unknown_encoder_or_device_is_refused_before_any_work(tmp_path, capsys, before, after, message):
     profile = tmp_path / "mine.yaml"
-    profile.write_text((paths.PARAMS / "companion.yaml").read_text().replace(before, after))
+    companion = (paths.PARAMS / "companion.yaml").read_text().replace("name: companion", "name: mine")
+    profile.write_text(companion.replace(before, after))
     assert run.main([str(profile), "--plan"]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_features_of_another_encoder_are_refused_before_any_work(tmp_path, capsys):
     profile = tmp_path / "other.yaml"
-    companion = (paths.PARAMS / "companion.yaml").read_text()
+    companion = (paths.PARAMS / "companion.yaml").read_text().replace("name: companion", "name: other")
     profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: owner/other@1"))
     assert run.main([str(profile), "--plan"]) == 2
     assert "holds vectors of 'all-MiniLM-L6-v2', not of 'owner/other@1'" in capsys.readouterr().err

@@ -58,10 +58,12 @@ def load_profile(path: str | Path) -> Profile:
     FileNotFoundError
         There is no such file; the message names the profiles there are.
     ValueError
-        It is not a mapping, or a field is missing or unknown, or profiles are each other's base.
+        It is not a mapping, or a field is missing or unknown, or profiles are each other's base, or its name is that of
+        another profile in params/, whose results it would mix with its own.
     """
     path = Path(path)
     profile = check(Profile, _read(path, ()))
+    _check_name(profile.name, path.resolve())
     if profile.name in _RESERVED:
         raise ValueError(f"{path}: the name {profile.name!r} is taken: results/{profile.name} holds other things")
     if "tasks" not in profile.shared:
@@ -74,6 +76,17 @@ def load_profile(path: str | Path) -> Profile:
     if unknown:
         raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
     return profile
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Raise ValueError unless a profile in params/ is named as its file, and one elsewhere as none of params/."""
+    own = (paths.PARAMS / f"{name}.yaml").resolve()
+    if path != own and (path.parent == own.parent or own.is_file()):
+        other = path.stem if path.stem != name else "one of its own"
+        raise ValueError(
+            f"{path}: its name is {name!r}, but results/{name} are those of params/{name}.yaml; change `name: {name}` "
+            f"in the file to {other}"
+        )
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
