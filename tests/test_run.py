@@ -16,6 +16,7 @@ import pytest
 import toy_project as toy
 
 from synthlib import paths, run
+from synthlib.asking.backends import Llm, Local
 from synthlib.params import STAGES
 from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
 from synthlib.runner.execute import execute
@@ -358,6 +359,20 @@ def test_an_encoder_of_ones_own_counts_by_its_weights(tmp_path, monkeypatch):
         (tmp_path / "model.safetensors").write_text(weights)
         found.append(keys.job_key(STAGES["train"], own, notebook, {}))
     assert found[0] != found[1] == found[2]
+
+
+def test_limits_and_speed_of_asking_do_not_count():
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "paper.yaml"))
+    p = next(cell.params for cell in cells if cell.stage == "generate")
+
+    def key(**changes):
+        asked = p.model_copy(update={"llm": p.llm | changes})
+        return keys.job_key(STAGES["generate"], asked, paths.NOTEBOOKS / "02_generate.ipynb", {})
+
+    raised = {"max_usd": 300.0, "max_calls": 9, "concurrency": 8, "requests_per_minute": 5, "tokens_per_minute": 7}
+    assert key(**raised, timeout_seconds=5.0) == key() != key(temperature=0.5)
+    assert keys.OPERATIONAL - {"batch_size"} == raised.keys() | {"timeout_seconds"} <= Llm.model_fields.keys()
+    assert "batch_size" in Local.model_fields
 
 
 @pytest.mark.parametrize(
