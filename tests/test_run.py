@@ -169,6 +169,16 @@ def test_a_failure_stops_only_what_reads_it(root, capsys):
     assert Counter(toy.executions(root)) == Counter([*ALL, "corpus/imdb"])
 
 
+def test_what_synthlib_raises_is_said_without_a_traceback(root):
+    job = jobs.plan(profiles.load_profile(root / "toy.yaml"))["side/all"]
+    (root / "hook.py").write_text("from synthlib.tasks import find_file\nfind_file('news')")
+    said = execute(job).message
+    assert said.startswith("04_side.ipynb, In [4]: unknown task 'news'; known tasks: ") and "Traceback" not in said
+    assert "Traceback" in job.executed.read_text()
+    (root / "hook.py").write_text("from synthlib.diversity import normalise\nnormalise('news')")  # numpy says no
+    assert "ValueError" in (said := execute(job).message) and "Traceback" in said and "diversity.py" in said
+
+
 def test_a_killed_worker_and_a_killed_kernel_fail_their_job_only(root, capsys):
     (root / "hook.py").write_text(
         "import psutil, signal, sys\n"  # on Linux a kernel's parent is the process that it was forked from

@@ -63,7 +63,7 @@ def describe_progress(running: list[Job], waiting: list[Job], estimates: dict[st
 
 
 def describe_outcomes(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> str:
-    """Return the summary: a row per stage, where the outputs lie, and every failure with its traceback."""
+    """Return the summary: a row per stage, where the outputs lie, and every failure."""
     parts, rows = [], []
     for stage in dict.fromkeys(job.stage for job in jobs.values()):
         results = [outcomes[name] for name, job in jobs.items() if job.stage == stage]
@@ -72,7 +72,7 @@ def describe_outcomes(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> str
     for name, outcome in outcomes.items():
         if outcome.status == "failed":
             partial = jobs[name].executed
-            kept = f"\nThe notebook up to there: {relative(partial)}" if partial.is_file() else ""
+            kept = f"\nThe notebook up to there, with any traceback: {relative(partial)}" if partial.is_file() else ""
             parts.append(f"--- {name} failed ---\n{outcome.message.rstrip()}{kept}")
     parts += [f"{name} skipped: {outcome.message}" for name, outcome in outcomes.items() if outcome.status == "skipped"]
     parts.append(format_table(["stage", "cells", "run", "cached", "failed", "skipped", "seconds"], rows))
