@@ -129,21 +129,24 @@ def expand(profile: Profile) -> list[Cell]:
     Raises
     ------
     ValueError
-        Parameters of a stage are bad, a stage is named without one it needs, or it names a task that does not run.
+        Parameters of a stage are bad, a stage is named without one it needs, or it names a task that does not run. The
+        message names the faults of all stages.
     """
     check(_TaskList, {"tasks": profile.tasks})
+    cells, faults = [], []
     if profile.shown_task not in profile.tasks:
-        raise ValueError(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
-    cells = []
+        faults.append(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
     for name, stage in params.STAGES.items():
         if name in profile.stages:
             missing = [need for need in stage.needs if need not in profile.stages]
             if missing:
-                raise ValueError(f"stage {name} needs {', '.join(missing)}, which the profile does not name")
+                faults.append(f"stage {name} needs {', '.join(missing)}, which the profile does not name")
             try:
                 cells += _expand_stage(name, stage, profile)
             except ValueError as error:
-                raise ValueError(f"profile {profile.name}, stage {name}: {error}") from None
+                faults.append(f"stage {name}: {error}")
+    if faults:
+        raise ValueError("\n".join([f"profile {profile.name}:", *faults]))
     return cells
 
 
@@ -157,9 +160,8 @@ def _expand_stage(name: str, stage: Stage, profile: Profile) -> list[Cell]:
     if stage.per_task:
         return [Cell(name, task, check(stage.model, values | {"task": task})) for task in profile.tasks]
     cell = Cell(name, "all", check(stage.model, values))
-    named = {*values.get("tasks", []), values.get("map_task", profile.shown_task)}
-    if not named <= set(profile.tasks):
-        raise ValueError(f"task(s) {sorted(named - set(profile.tasks))} do not run in this profile")
+    if strange := [task for task in values.get("tasks", []) if task not in profile.tasks]:
+        raise ValueError(f"task(s) {strange} do not run in this profile; its tasks are {profile.tasks}")
     return [cell]
 
 
