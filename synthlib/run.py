@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synthlib import results
+from synthlib.runner.across import check_means
 from synthlib.runner.execute import OUT_OF_MEMORY, Outcome, execute
 from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, find_changed, is_finished, plan, record_latest
 from synthlib.runner.pools import connect, count_cores, open_pool
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = load_profile(options.profile)
         jobs = plan(profile, only=options.only)
+        if not options.dask:  # its workers may have what this machine has not
+            check_means(job for job in jobs.values() if not is_finished(job))
         estimates = estimate_seconds(jobs, profile)
         client = connect(options.dask) if options.dask and not options.plan else None
     except (ValueError, FileNotFoundError) as error:

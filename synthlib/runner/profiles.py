@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthlib import params, paths
 from synthlib.params import Params, Stage, TaskName, TaskNames, check
+from synthlib.runner.across import find_faults
 
 #: Names that the runner fills in; a stage's own values may not set them.
 _FILLED = ("task", "inputs", "output")
@@ -129,8 +130,9 @@ def expand(profile: Profile) -> list[Cell]:
     Raises
     ------
     ValueError
-        Parameters of a stage are bad, a stage is named without one it needs, or it names a task that does not run. The
-        message names the faults of all stages.
+        Parameters of a stage are bad, a stage is named without one it needs, it names a task that does not run, or it
+        asks for what an earlier one does not make (:func:`synthlib.runner.across.find_faults`). The message names the
+        faults of all stages.
     """
     check(_TaskList, {"tasks": profile.tasks})
     cells, faults = [], []
@@ -145,6 +147,7 @@ def expand(profile: Profile) -> list[Cell]:
                 cells += _expand_stage(name, stage, profile)
             except ValueError as error:
                 faults.append(f"stage {name}: {error}")
+    faults += find_faults({cell.stage: cell.params for cell in cells}, profile.tasks)
     if faults:
         raise ValueError("\n".join([f"profile {profile.name}:", *faults]))
     return cells
