@@ -17,7 +17,7 @@ from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, find_changed, 
 from synthlib.runner.pools import connect, count_cores, open_pool
 from synthlib.runner.profiles import Profile, load_profile
 from synthlib.runner.release import publish_figures
-from synthlib.runner.report import describe_outcomes, describe_plan, describe_progress
+from synthlib.runner.report import describe_outcomes, describe_plan, describe_progress, measure_pace
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} jobs [{elapsed}{postfix}]"
 UNSUCCESSFUL = ("failed", "skipped")
@@ -128,7 +128,9 @@ def run_jobs(
             ready = [job for job in waiting.values() if job.inputs.keys() <= outcomes.keys()]
             for job in ready[: n_at_once - len(running)]:
                 running[executor.submit(execute, job)] = waiting.pop(job.name)
-            bar.set_postfix_str(describe_progress([*running.values()], [*waiting.values()], estimates, n_at_once))
+            left = [*running.values()], [*waiting.values()]
+            pace = measure_pace(jobs, outcomes, estimates)
+            bar.set_postfix_str(describe_progress(*left, estimates, n_at_once=n_at_once, pace=pace))
             for future in wait(running, timeout=refresh, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
                 outcomes[job.name] = _outcome(future)

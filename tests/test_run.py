@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +21,7 @@ from synthlib import paths, run
 from synthlib.asking.backends import Llm, Local
 from synthlib.params import STAGES
 from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
-from synthlib.runner.execute import execute
+from synthlib.runner.execute import Outcome, execute
 from synthlib.tasks import task_names
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
@@ -419,6 +421,18 @@ def test_the_task_whose_texts_workers_read_counts():
     p = next(cell.params for cell in cells if cell.stage == "collect")
     other = next(name for name in task_names() if name not in p.tasks)
     assert other in keys.chosen_tasks(p.model_copy(update={"text_task": other}))
+
+
+def test_the_time_left_learns_from_the_jobs_that_have_run(root, capsys):
+    class TenTimesAsFast(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            (future := Future()).set_result(Outcome("run", 6.0))
+            return future
+
+    planned = jobs.plan(profiles.load_profile(root / "toy.yaml"))
+    run.run_jobs(planned, TenTimesAsFast(), n_at_once=1, estimates=dict.fromkeys(toy.STAGES, 60.0))
+    left = re.findall(r"about ([\d.]+) min left, (\S+?)\]", capsys.readouterr().err)
+    assert left[0] == ("6.0", "corpus/imdb") and left[-1] == ("0.1", "side/all")
 
 
 def test_a_process_killed_while_idle_is_replaced():
