@@ -10,12 +10,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from synthlib import results
+from synthlib.runner.across import check_means
 from synthlib.runner.execute import OUT_OF_MEMORY, Outcome, execute
 from synthlib.runner.jobs import MANIFEST, Job, estimate_seconds, find_changed, is_finished, plan, record_latest
 from synthlib.runner.pools import connect, count_cores, open_pool
 from synthlib.runner.profiles import Profile, load_profile
 from synthlib.runner.release import publish_figures
-from synthlib.runner.report import describe_outcomes, describe_plan, describe_progress
+from synthlib.runner.report import describe_outcomes, describe_plan, describe_progress, measure_pace
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} jobs [{elapsed}{postfix}]"
 UNSUCCESSFUL = ("failed", "skipped")
@@ -27,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = load_profile(options.profile)
         jobs = plan(profile, only=options.only)
+        if not options.dask:  # its workers may have what this machine has not
+            check_means(job for job in jobs.values() if not is_finished(job))
         estimates = estimate_seconds(jobs, profile)
         client = connect(options.dask) if options.dask and not options.plan else None
     except (ValueError, FileNotFoundError) as error:
@@ -89,6 +93,11 @@ def _forget_mixed(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> list[st
 def _publish(jobs: dict[str, Job], profile: Profile, only: str | None) -> str:
     if only is not None:
         return f"figures/ is left as it is: --only {only} is not the whole study"
+    if profile.name != results.RELEASED.name:
+        return (
+            f"figures/ is left as it is: it shows the released run, {results.RELEASED.name}. The figures of this one "
+            f"lie in its folders; in the profile {profile.name}, set publish to false"
+        )
     changed = publish_figures(jobs, shown_task=profile.shown_task)
     return f"figures/: {len(changed)} file(s) changed" + "".join(f"\n  {name}" for name in changed)
 
@@ -119,7 +128,9 @@ def run_jobs(
             ready = [job for job in waiting.values() if job.inputs.keys() <= outcomes.keys()]
             for job in ready[: n_at_once - len(running)]:
                 running[executor.submit(execute, job)] = waiting.pop(job.name)
-            bar.set_postfix_str(describe_progress([*running.values()], [*waiting.values()], estimates, n_at_once))
+            left = [*running.values()], [*waiting.values()]
+            pace = measure_pace(jobs, outcomes, estimates)
+            bar.set_postfix_str(describe_progress(*left, estimates, n_at_once=n_at_once, pace=pace))
             for future in wait(running, timeout=refresh, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
                 outcomes[job.name] = _outcome(future)

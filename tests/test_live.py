@@ -128,7 +128,7 @@ def write_profile(folder: Path, **changes) -> Path:
     stage = values["stages"]["generate"] | {"backend": "openai", "llm": SETTINGS | changes, "n_per_label": 20}
     values["shared"]["settings"] = ["zero_shot"]
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump(values | {"stages": {"generate": stage}}))
+    path.write_text(yaml.safe_dump(values | {"name": "mine", "stages": {"generate": stage}}))
     return path
 
 

@@ -57,6 +57,23 @@ def test_bad_values_are_refused(change, message):
         params.check(params.TaskSubjectivity, SUBJECTIVITY | change)
 
 
+def test_the_faults_of_all_stages_are_named_at_once_and_no_mapping_is_shown():
+    profile = profiles.load_profile(paths.PARAMS / "companion.yaml")
+    fewer = profile.model_copy(update={"shared": profile.shared | {"tasks": ["sms_spam"]}})
+    with pytest.raises(ValueError) as error:
+        profiles.expand(fewer)
+    lines = str(error.value).splitlines()
+    assert lines[:2] == [
+        "profile companion:",
+        "shown_task 'tweet_emotion' is not among the profile's tasks ['sms_spam']",
+    ]
+    assert "  map_task 'tweet_irony' is not among the tasks ['sms_spam']" in lines
+    assert "  map_task 'tweet_emotion' is not among the tasks ['sms_spam']" in lines
+    assert [line.split(":")[0] for line in lines if line.startswith("stage")] == [
+        f"stage {name}" for name in ("diversity", "why", "stories", "collect")
+    ]
+
+
 def test_a_missing_parameter_is_named():
     with pytest.raises(ValueError, match="confidence: Field required"):
         params.TaskSubjectivity.from_cell({k: v for k, v in SUBJECTIVITY.items() if k != "confidence"})
@@ -81,7 +98,7 @@ def test_fine_tuning_is_empty_or_complete_and_needs_texts():
         ({"source": "features"}, "fine_tuning needs texts"),
         (frozen | {"tfidf_strengths": [1.0]}, "tfidf_strengths needs texts"),
         (frozen | {"n_real": 3000}, "n_real 3000: 2000 real rows are shipped"),
-        ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: Value error, FineTuning: 12 bad"),
+        ({"fine_tuning": {"pooling": "max"}}, "fine_tuning: FineTuning: 12 bad"),
         ({"fine_tuning": train["fine_tuning"] | {"epochs": 3}}, "epochs: Extra inputs"),
         ({"fine_tuning": train["fine_tuning"] | {"learning_rate": "5e-5"}}, "write 5.0e-5"),
         ({"fine_tuning": train["fine_tuning"] | {"patience": 1, "held_out_share": 0.0}}, "patience 1 needs held-out"),
@@ -115,6 +132,22 @@ def test_a_stage_overrides_shared_values():
     changed = profile.model_copy(update={"stages": profile.stages | {"tasks": profile.stages["tasks"] | {"seed": 7}}})
     seeds = {cell.stage: cell.params.seed for cell in profiles.expand(changed)}
     assert seeds.pop("tasks") == 7 and set(seeds.values()) == {1}
+
+
+def test_a_copied_profile_needs_a_name_of_its_own(tmp_path, monkeypatch):
+    text = (paths.PARAMS / "smoke.yaml").read_text()
+    (tmp_path / "smoke.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"those of params/smoke.yaml; change `name: smoke` in the file to one of its"):
+        profiles.load_profile(tmp_path / "smoke.yaml")  # elsewhere, but it would write to the same results
+    monkeypatch.setattr(paths, "PARAMS", tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    assert profiles.load_profile(tmp_path / "smoke.yaml").name == "smoke"
+    with pytest.raises(
+        ValueError, match=r"mine.yaml: its name is 'smoke', .* change `name: smoke` in the file to mine"
+    ):
+        profiles.load_profile(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text(text.replace("name: smoke", "name: mine"))
+    assert profiles.load_profile(tmp_path / "mine.yaml").name == "mine"
 
 
 def test_the_companion_run_is_the_whole_study():

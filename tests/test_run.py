@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +18,10 @@ import pytest
 import toy_project as toy
 
 from synthlib import paths, run
+from synthlib.asking.backends import Llm, Local
 from synthlib.params import STAGES
 from synthlib.runner import jobs, keys, notebooks, pools, profiles, release
-from synthlib.runner.execute import execute
+from synthlib.runner.execute import Outcome, execute
 from synthlib.tasks import task_names
 
 ALL = ["corpus/imdb", "corpus/humor", "fit/imdb", "fit/humor", "report/all", "side/all"]
@@ -146,6 +149,13 @@ def test_a_run_and_what_makes_it_run_again(root, capsys, monkeypatch):
         release.release(root / "toy.yaml")
 
 
+def test_only_the_released_run_writes_figures(root, capsys):
+    toy.write_profile(root, toy.PROFILE | {"name": "mine", "stages": {"side": {}}})
+    assert run.main([str(root / "toy.yaml")]) == 0
+    assert "figures/ is left as it is: it shows the released run, toy." in capsys.readouterr().out
+    assert not list((root / "figures").iterdir())
+
+
 def test_a_failure_stops_only_what_reads_it(root, capsys):
     (root / "hook.py").write_text("if name == 'corpus/imdb': raise ValueError('no \\033[31mred\\033[0m texts')")
     assert run.main([str(root / "toy.yaml"), "--jobs", "2"]) == 1
@@ -159,6 +169,16 @@ def test_a_failure_stops_only_what_reads_it(root, capsys):
     (root / "hook.py").write_text("")
     assert run.main([str(root / "toy.yaml")]) == 0
     assert Counter(toy.executions(root)) == Counter([*ALL, "corpus/imdb"])
+
+
+def test_what_synthlib_raises_is_said_without_a_traceback(root):
+    job = jobs.plan(profiles.load_profile(root / "toy.yaml"))["side/all"]
+    (root / "hook.py").write_text("from synthlib.tasks import find_file\nfind_file('news')")
+    said = execute(job).message
+    assert said.startswith("04_side.ipynb, In [4]: unknown task 'news'; known tasks: ") and "Traceback" not in said
+    assert "Traceback" in job.executed.read_text()
+    (root / "hook.py").write_text("from synthlib.diversity import normalise\nnormalise('news')")  # numpy says no
+    assert "ValueError" in (said := execute(job).message) and "Traceback" in said and "diversity.py" in said
 
 
 def test_a_killed_worker_and_a_killed_kernel_fail_their_job_only(root, capsys):
@@ -353,6 +373,20 @@ def test_an_encoder_of_ones_own_counts_by_its_weights(tmp_path, monkeypatch):
     assert found[0] != found[1] == found[2]
 
 
+def test_limits_and_speed_of_asking_do_not_count():
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "paper.yaml"))
+    p = next(cell.params for cell in cells if cell.stage == "generate")
+
+    def key(**changes):
+        asked = p.model_copy(update={"llm": p.llm | changes})
+        return keys.job_key(STAGES["generate"], asked, paths.NOTEBOOKS / "02_generate.ipynb", {})
+
+    raised = {"max_usd": 300.0, "max_calls": 9, "concurrency": 8, "requests_per_minute": 5, "tokens_per_minute": 7}
+    assert key(**raised, timeout_seconds=5.0) == key() != key(temperature=0.5)
+    assert keys.OPERATIONAL - {"batch_size"} == raised.keys() | {"timeout_seconds"} <= Llm.model_fields.keys()
+    assert "batch_size" in Local.model_fields
+
+
 @pytest.mark.parametrize(
     ("stage", "change", "file"),
     [
@@ -387,6 +421,18 @@ def test_the_task_whose_texts_workers_read_counts():
     p = next(cell.params for cell in cells if cell.stage == "collect")
     other = next(name for name in task_names() if name not in p.tasks)
     assert other in keys.chosen_tasks(p.model_copy(update={"text_task": other}))
+
+
+def test_the_time_left_learns_from_the_jobs_that_have_run(root, capsys):
+    class TenTimesAsFast(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            (future := Future()).set_result(Outcome("run", 6.0))
+            return future
+
+    planned = jobs.plan(profiles.load_profile(root / "toy.yaml"))
+    run.run_jobs(planned, TenTimesAsFast(), n_at_once=1, estimates=dict.fromkeys(toy.STAGES, 60.0))
+    left = re.findall(r"about ([\d.]+) min left, (\S+?)\]", capsys.readouterr().err)
+    assert left[0] == ("6.0", "corpus/imdb") and left[-1] == ("0.1", "side/all")
 
 
 def test_a_process_killed_while_idle_is_replaced():
@@ -430,14 +476,15 @@ def test_the_smoke_profile_from_the_command_line(tmp_path):
 )
 def test_an_unknown_encoder_or_device_is_refused_before_any_work(tmp_path, capsys, before, after, message):
     profile = tmp_path / "mine.yaml"
-    profile.write_text((paths.PARAMS / "companion.yaml").read_text().replace(before, after))
+    companion = (paths.PARAMS / "companion.yaml").read_text().replace("name: companion", "name: mine")
+    profile.write_text(companion.replace(before, after))
     assert run.main([str(profile), "--plan"]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_features_of_another_encoder_are_refused_before_any_work(tmp_path, capsys):
     profile = tmp_path / "other.yaml"
-    companion = (paths.PARAMS / "companion.yaml").read_text()
+    companion = (paths.PARAMS / "companion.yaml").read_text().replace("name: companion", "name: other")
     profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: owner/other@1"))
     assert run.main([str(profile), "--plan"]) == 2
     assert "holds vectors of 'all-MiniLM-L6-v2', not of 'owner/other@1'" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from synthlib import params, paths, run
+from synthlib import params, paths, results, run
 from synthlib.params import Params, Stage, TaskName, TaskNames
 
 
@@ -114,6 +114,7 @@ def write_profile(root: Path, values: dict) -> None:
 def install(root: Path, setattr: Callable = setattr) -> None:
     """Point synthlib at the study below ``root``."""
     setattr(params, "STAGES", STAGES)
+    setattr(results, "RELEASED", root / "data" / "results" / "toy")
     for name in ("NOTEBOOKS", "DATA", "FIGURES", "RESULTS"):
         setattr(paths, name, root / name.lower())
 

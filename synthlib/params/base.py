@@ -82,7 +82,7 @@ class Params(BaseModel):
 
 
 def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
-    """Return ``model(**values)``, with every fault in one message that names the value given.
+    """Return ``model(**values)``, with every fault in one message that names the value given, unless it is a mapping.
 
     Raises
     ------
@@ -95,8 +95,9 @@ def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
         lines = []
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"])
-            given = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
-            lines.append(f"  {name}: {fault['msg']}{given}{_hint(fault['input'])}")
+            said = fault["msg"].removeprefix("Value error, ")
+            given = "" if isinstance(fault["input"], dict) else f" (got {fault['input']!r})"
+            lines.append(f"  {name}{': ' if name else ''}{said}{given}{_hint(fault['input'])}")
             if fault["type"] == "extra_forbidden":
                 lines[-1] += f"; parameters are: {', '.join(model.model_fields)}"
         raise ValueError(f"{model.__name__}: {len(lines)} bad parameter(s)\n" + "\n".join(lines)) from None

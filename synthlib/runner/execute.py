@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
@@ -23,6 +24,9 @@ from synthlib.runner import notebooks
 from synthlib.runner.jobs import FOLDER_VARIABLES, MANIFEST, Job, is_finished, relative, write_json
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: Errors with which synthlib says what to do; their traceback says no more.
+_SAYING = ("ValueError", "FileNotFoundError", "CallError", "BudgetError")
+_RAISED = re.compile(r"^File (.+?):\d+, in .*^-+> \d+ +raise\b", re.MULTILINE | re.DOTALL)
 OUT_OF_MEMORY = "Was memory short? Run fewer jobs at once (--jobs 1) or lower the sizes in the profile."
 
 
@@ -103,10 +107,20 @@ def _transport() -> str:
 
 
 def _describe(job: Job, error: Any) -> str:
-    """Return where a cell failed, what stands there, and its traceback."""
+    """Return where a cell failed, what stands there, and its traceback; of an error raised by synthlib what it says."""
+    place = f"{job.notebook.name}, In [{error.exec_count}]:"
     code = "\n".join(f"    {line}" for line in error.source.strip().splitlines()[:5])
     trace = _COLOUR.sub("", "\n".join(error.traceback)) or f"{error.ename}: {error.evalue}"
-    return f"{job.notebook.name}, In [{error.exec_count}]:\n{code}\n\n{trace}"
+    if error.ename in _SAYING and _is_raised_here(trace):
+        return f"{place} {_COLOUR.sub('', error.evalue)}"
+    return f"{place}\n{code}\n\n{trace}"
+
+
+def _is_raised_here(trace: str) -> bool:
+    """Return whether the innermost frame of a traceback, as IPython writes it, is a raise statement of synthlib."""
+    innermost = re.split(r"^(?=(?:File|Cell) )", trace, flags=re.MULTILINE)[-1]
+    found = _RAISED.match(innermost)
+    return found is not None and Path(found[1]).expanduser().is_relative_to(paths.ROOT / "synthlib")
 
 
 def _remove_paths(job: Job) -> None:

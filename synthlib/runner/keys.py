@@ -3,7 +3,7 @@
 Exactly this decides a key; a change in any of it gives another key, and taking the change back gives the old one:
 
 1. the source of the notebook's code cells (prose, outputs and metadata do not count);
-2. its parameters, without ``inputs`` and ``output``;
+2. its parameters, without ``inputs`` and ``output``, and of ``llm`` without :data:`OPERATIONAL`;
 3. the code of the files of synthlib that its code cells import, and of those that they import, and so on
    (comments and docstrings do not count), and the forms (.html) beside these;
 4. the files in the folders of data/ that its stage names (``Stage.data``, and ``Stage.optional`` where they are there),
@@ -36,6 +36,9 @@ from synthlib.tasks import load_task, own_files, task_names
 from synthlib.votes import annotated
 
 LIBRARY = paths.ROOT / "synthlib"
+#: Values of ``llm`` for the speed and the limits of asking: the texts are the same whatever they are.
+OPERATIONAL = set("concurrency requests_per_minute tokens_per_minute max_usd max_calls timeout_seconds".split())
+OPERATIONAL |= {"batch_size"}  # of a local model
 
 
 def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, str]) -> str:
@@ -70,7 +73,7 @@ def job_key(stage: Stage, params: Params, notebook: Path, parents: Mapping[str, 
     read = [*(annotated.SETS if source in ("folder", "hub") else ()), *stage.annotations]
     parts = {
         "code": notebooks.code_sha256(content),
-        "parameters": params.model_dump(mode="json", exclude={"inputs", "output"}),
+        "parameters": params.model_dump(mode="json", exclude={"inputs": True, "output": True, "llm": OPERATIONAL}),
         "library": {path.relative_to(LIBRARY).as_posix(): _code_sha256(path, _stamp(path)) for path in library},
         "data": {name: file_sha256(path) for name, path in files.items()} | _own_votes(params),
         "folder": _own_texts(tasks) if source == "folder" else {},

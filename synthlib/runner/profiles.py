@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthlib import params, paths
 from synthlib.params import Params, Stage, TaskName, TaskNames, check
+from synthlib.runner.across import find_faults
 
 #: Names that the runner fills in; a stage's own values may not set them.
 _FILLED = ("task", "inputs", "output")
@@ -58,10 +59,12 @@ def load_profile(path: str | Path) -> Profile:
     FileNotFoundError
         There is no such file; the message names the profiles there are.
     ValueError
-        It is not a mapping, or a field is missing or unknown, or profiles are each other's base.
+        It is not a mapping, or a field is missing or unknown, or profiles are each other's base, or its name is that of
+        another profile in params/, whose results it would mix with its own.
     """
     path = Path(path)
     profile = check(Profile, _read(path, ()))
+    _check_name(profile.name, path.resolve())
     if profile.name in _RESERVED:
         raise ValueError(f"{path}: the name {profile.name!r} is taken: results/{profile.name} holds other things")
     if "tasks" not in profile.shared:
@@ -74,6 +77,17 @@ def load_profile(path: str | Path) -> Profile:
     if unknown:
         raise ValueError(f"{path}: no stage takes shared value(s) {sorted(unknown)}; known: {sorted(known_names)}")
     return profile
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Raise ValueError unless a profile in params/ is named as its file, and one elsewhere as none of params/."""
+    own = (paths.PARAMS / f"{name}.yaml").resolve()
+    if path != own and (path.parent == own.parent or own.is_file()):
+        other = path.stem if path.stem != name else "one of its own"
+        raise ValueError(
+            f"{path}: its name is {name!r}, but results/{name} are those of params/{name}.yaml; change `name: {name}` "
+            f"in the file to {other}"
+        )
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
@@ -116,21 +130,26 @@ def expand(profile: Profile) -> list[Cell]:
     Raises
     ------
     ValueError
-        Parameters of a stage are bad, a stage is named without one it needs, or it names a task that does not run.
+        Parameters of a stage are bad, a stage is named without one it needs, it names a task that does not run, or it
+        asks for what an earlier one does not make (:func:`synthlib.runner.across.find_faults`). The message names the
+        faults of all stages.
     """
     check(_TaskList, {"tasks": profile.tasks})
+    cells, faults = [], []
     if profile.shown_task not in profile.tasks:
-        raise ValueError(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
-    cells = []
+        faults.append(f"shown_task {profile.shown_task!r} is not among the profile's tasks {profile.tasks}")
     for name, stage in params.STAGES.items():
         if name in profile.stages:
             missing = [need for need in stage.needs if need not in profile.stages]
             if missing:
-                raise ValueError(f"stage {name} needs {', '.join(missing)}, which the profile does not name")
+                faults.append(f"stage {name} needs {', '.join(missing)}, which the profile does not name")
             try:
                 cells += _expand_stage(name, stage, profile)
             except ValueError as error:
-                raise ValueError(f"profile {profile.name}, stage {name}: {error}") from None
+                faults.append(f"stage {name}: {error}")
+    faults += find_faults({cell.stage: cell.params for cell in cells}, profile.tasks)
+    if faults:
+        raise ValueError("\n".join([f"profile {profile.name}:", *faults]))
     return cells
 
 
@@ -144,9 +163,8 @@ def _expand_stage(name: str, stage: Stage, profile: Profile) -> list[Cell]:
     if stage.per_task:
         return [Cell(name, task, check(stage.model, values | {"task": task})) for task in profile.tasks]
     cell = Cell(name, "all", check(stage.model, values))
-    named = {*values.get("tasks", []), values.get("map_task", profile.shown_task)}
-    if not named <= set(profile.tasks):
-        raise ValueError(f"task(s) {sorted(named - set(profile.tasks))} do not run in this profile")
+    if strange := [task for task in values.get("tasks", []) if task not in profile.tasks]:
+        raise ValueError(f"task(s) {strange} do not run in this profile; its tasks are {profile.tasks}")
     return [cell]
 
 

@@ -52,18 +52,34 @@ def describe_plan(jobs: dict[str, Job], estimates: dict[str, float], n_jobs: int
     return format_table(["stage", "cell", "", "minutes", "key"], rows) + "\n" + total
 
 
-def describe_progress(running: list[Job], waiting: list[Job], estimates: dict[str, float], n_at_once: int) -> str:
-    """Return what runs now and how long all that is left may take: "over" where the time of a stage is unknown."""
+def measure_pace(jobs: dict[str, Job], outcomes: dict[str, Outcome], estimates: dict[str, float]) -> float:
+    """Return how many times as long as foretold the jobs took that have run; 1 where none was foretold."""
+    run = [(outcome.seconds, jobs[name].stage) for name, outcome in outcomes.items() if outcome.status == "run"]
+    timed = [(seconds, estimates[stage]) for seconds, stage in run if stage in estimates]
+    foretold = sum(estimate for _, estimate in timed)
+    return sum(seconds for seconds, _ in timed) / foretold if foretold else 1.0
+
+
+def describe_progress(
+    running: list[Job], waiting: list[Job], estimates: dict[str, float], *, n_at_once: int, pace: float
+) -> str:
+    """Return what runs now and how long all that is left may take: "over" where the time of a stage is unknown.
+
+    Parameters
+    ----------
+    pace : float
+        :func:`measure_pace`.
+    """
     names = ", ".join(job.name for job in running[:3]) + (f" and {len(running) - 3} more" if len(running) > 3 else "")
     known = [estimates[job.stage] for job in (*running, *waiting) if job.stage in estimates]
     if not known:
         return names
     word = "about" if len(known) == len(running) + len(waiting) else "over"
-    return f"{word} {sum(known) / 60 / n_at_once:.1f} min left, {names}"
+    return f"{word} {sum(known) * pace / 60 / n_at_once:.1f} min left, {names}"
 
 
 def describe_outcomes(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> str:
-    """Return the summary: a row per stage, where the outputs lie, and every failure with its traceback."""
+    """Return the summary: a row per stage, where the outputs lie, and every failure."""
     parts, rows = [], []
     for stage in dict.fromkeys(job.stage for job in jobs.values()):
         results = [outcomes[name] for name, job in jobs.items() if job.stage == stage]
@@ -72,7 +88,7 @@ def describe_outcomes(jobs: dict[str, Job], outcomes: dict[str, Outcome]) -> str
     for name, outcome in outcomes.items():
         if outcome.status == "failed":
             partial = jobs[name].executed
-            kept = f"\nThe notebook up to there: {relative(partial)}" if partial.is_file() else ""
+            kept = f"\nThe notebook up to there, with any traceback: {relative(partial)}" if partial.is_file() else ""
             parts.append(f"--- {name} failed ---\n{outcome.message.rstrip()}{kept}")
     parts += [f"{name} skipped: {outcome.message}" for name, outcome in outcomes.items() if outcome.status == "skipped"]
     parts.append(format_table(["stage", "cells", "run", "cached", "failed", "skipped", "seconds"], rows))
