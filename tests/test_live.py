@@ -120,6 +120,9 @@ def test_calls_are_published_and_replayed_by_command(calls, tmp_path, monkeypatc
     assert "there are ['s']" in capsys.readouterr().err
     assert cli.main(["calls", "import", "typo", str(tmp_path / "nofile")]) == 2
     assert "nofile; name one that `synthlib calls export` has written" in capsys.readouterr().err
+    (tmp_path / "empty").touch()
+    assert cli.main(["calls", "import", "typo", str(tmp_path / "empty")]) == 2
+    assert "empty is empty; name a file of answers" in capsys.readouterr().err
     assert not list((tmp_path / "elsewhere").glob("typo*"))
 
 

@@ -105,6 +105,18 @@ def test_bad_input_is_refused_before_anything_is_asked(folders, arguments, messa
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("taken", ["out", "out/sms_spam"])
+def test_an_output_that_is_a_file_is_refused_before_the_estimate(folders, taken, capsys):
+    (folders / taken).parent.mkdir(exist_ok=True)
+    (folders / taken).touch()
+    with serve_llm() as (url, witness):
+        path = str(write_profile(folders, base_url=url))
+        given = ["--task", "sms_spam", "--yes", "--output", str(folders / "out")]
+        assert cli.main(["generate", path, *given]) == produce.BAD_INPUT
+    shown = capsys.readouterr()
+    assert f"{taken} is a file; give --output a folder" in shown.err and not shown.out and not witness.requests
+
+
 def test_an_estimate_is_an_upper_bound_where_growth_may_stop_and_refuses_what_is_no_store(folders, capsys):
     smoke = yaml.safe_load((paths.PARAMS / "smoke.yaml").read_text())["stages"]["generate"]
     path = write_profile(folders, {"scoring": smoke["scoring"]})
