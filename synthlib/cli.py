@@ -172,6 +172,8 @@ def _move_calls(options: argparse.Namespace) -> str:
         raise FileNotFoundError(f"no store {path}; there are {sorted(p.stem for p in paths.CALLS.glob('*.sqlite'))}")
     if options.action == "import" and not options.file.is_file():  # before a store is made for it
         raise FileNotFoundError(f"no file {options.file}; name one that `synthlib calls export` has written")
+    if options.action == "import" and not options.file.stat().st_size:
+        raise ValueError(f"{options.file} is empty; name a file of answers that `synthlib calls export` has written")
     with Store(path, "import") as store:
         if options.action == "export":
             return f"{store.export(options.file)} answers written to {options.file}"

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from synthlib import hub, surface
 from synthlib.paths import DATA
+from synthlib.splits import check_splits
 from synthlib.tasks import Task, load_task, own_files, task_names
 from synthlib.votes import annotated, vote_tables
 
@@ -80,7 +81,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        No folder is given, or the table is unsound (:func:`check_texts`).
+        No folder is given, or the table is unsound (:func:`check_texts`, :func:`synthlib.splits.check_splits`).
     FileNotFoundError
         The folder has no file for the task.
     """
@@ -95,7 +96,7 @@ def load_folder(task: Task, folder: str | Path | None = None) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as parquet: {error}") from None
-    check_texts(frame, task, origin=str(path))
+    check_splits(check_texts(frame, task, origin=str(path)), task, origin=str(path))
     frame = _check_evaluation(frame[[name for name in frame if name in COLUMNS]].copy(), path)
     if "text_raw" in frame:
         frame["irony_tag"] = surface.find_irony_tags(frame["text_raw"])

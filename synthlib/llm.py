@@ -6,6 +6,7 @@ The key comes from OPENAI_API_KEY and goes nowhere but into the request; where a
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import UTC, datetime
 
@@ -128,7 +129,8 @@ class Asker(Asking):
                 body = await self._post(question)
             content = read_completion(body)
         except openai.APIStatusError as error:
-            await self._give_up(question, describe_refusal(error), maybe_paid=False)
+            refused = not is_worth_another(error.status_code, error.code)
+            await self._give_up(question, describe_refusal(error), maybe_paid=False, refused=refused)
             raise self._refusal(error, started) from None
         except (openai.APIConnectionError, TimeoutError, ValueError) as error:
             reason, unconnected = describe(error), is_unconnected(error)
@@ -146,8 +148,8 @@ class Asker(Asking):
         self.gate.succeeded()
         return answer
 
-    async def _give_up(self, question: Question, reason: str, *, maybe_paid: bool) -> None:
-        await self._writer.do(self.store.give_up, question.key, maybe_paid=maybe_paid, error=reason)
+    async def _give_up(self, question: Question, reason: str, *, maybe_paid: bool, refused: bool = False) -> None:
+        await self._writer.do(self.store.give_up, question.key, maybe_paid=maybe_paid, error=reason, refused=refused)
 
     async def _post(self, question: Question) -> str:
         if self._client is None:
@@ -180,18 +182,23 @@ def check_budget(settings: Llm, *, known: bool) -> None:
 
 def say_limit(settings: Llm, store: Store, limit: str, bound: float) -> str:
     """Return what a limit is, what has been spent, and what to do."""
-    spent = store.totals()
+    spent, reached = store.totals(), f"llm.{limit} is {getattr(settings, limit)}"
+    if find_price(settings) is None:
+        return f"{reached}: {spent.sends} calls are made, cost unknown. Raise llm.{limit} to go on"
     return (
-        f"llm.{limit} is {getattr(settings, limit)}: {spent.sends} calls have cost USD {spent.spent_usd:.4f} (and up "
-        f"to {spent.lost_usd + spent.reserved_usd:.4f} in calls without an answer); the next may cost {bound:.4f}. "
+        f"{reached}: {spent.sends} calls have cost USD {spent.spent_usd:.4f} (and up to "
+        f"{spent.lost_usd + spent.reserved_usd:.4f} in calls without an answer); the next may cost {bound:.4f}. "
         f"Raise llm.{limit} to go on"
     )
 
 
 def advise(status: int, settings: Llm) -> str:
     """Return what to look at after an HTTP error that will not pass."""
+    wanted = "check OPENAI_API_KEY, which the server does not know"
+    if not os.environ.get("OPENAI_API_KEY"):
+        wanted = "OPENAI_API_KEY is not set, and the server wants a key: put it there"
     return {
-        401: "check OPENAI_API_KEY, which the server does not know",
+        401: wanted,
         403: "check what OPENAI_API_KEY may do",
         404: f"check that llm.model {settings.model!r} is one of the server's, and llm.base_url",
     }.get(status, "check llm.model, base_url and OPENAI_API_KEY")

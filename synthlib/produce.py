@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,6 +101,15 @@ def produce(p: Generate, folder: Path) -> str:
     return f"{p.task}: {len(corpus):,} texts in {folder}. {describe_ledger(counted)}"
 
 
+def check_folder(folder: Path) -> None:
+    """Raise ValueError if texts cannot be written to a folder, which need not be there yet."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{folder} cannot be written: {nearest} is a file; give --output a folder")
+    if not os.access(nearest, os.W_OK):
+        raise ValueError(f"{folder} cannot be written: {nearest} may not be changed; give --output another folder")
+
+
 def run(
     path: Path,
     *,
@@ -122,10 +132,13 @@ def run(
         Is given what a person should read.
     """
     name, cells = choose_cells(path, tasks=tasks, settings=settings, n_per_label=n_per_label)
+    folders = [(output or paths.RESULTS / "generated" / name) / p.task for p in cells]
+    for folder in folders:
+        check_folder(folder)
     say(estimate_cells(cells))
     if not confirm(cells, yes=yes):
         say("Nothing was asked.")
         return NOT_CONFIRMED
-    for p in cells:
-        say(produce(p, (output or paths.RESULTS / "generated" / name) / p.task))
+    for p, folder in zip(cells, folders, strict=True):
+        say(produce(p, folder))
     return DONE

@@ -11,6 +11,7 @@ from synthlib.settings import REAL_SOURCES, RELEASED_SETTINGS, SETTINGS
 from synthlib.train import Run
 
 MIXED = ("zero_shot", "attributed")
+ENOUGH = 0.9  # share of a curve's texts per label that every label must have: live.ask lets a tenth be missing
 
 
 def plan_runs(
@@ -26,7 +27,8 @@ def plan_runs(
     """Return every classifier that a task needs.
 
     Rows are counted over the real training rows followed by the synthetic ones. Within a seed, smaller draws are part
-    of larger ones, and all classifiers of a seed start from the same weights.
+    of larger ones, and all classifiers of a seed start from the same weights. Of a source, sizes of a curve for which a
+    label has fewer than 90 % of the texts are left out (:func:`say_left_out`).
 
     Parameters
     ----------
@@ -55,18 +57,20 @@ def plan_runs(
     ValueError
         A source takes texts of a setting that the corpus does not have.
     """
-    sources, mixing_sizes, given = list(sources), list(mixing_sizes), set(corpus["setting"])
+    sources, curve_sizes, given = list(sources), list(curve_sizes), set(corpus["setting"])
     for source in sources:
         if absent := [part for part in source.split("+") if part not in (*REAL_SOURCES, *given)]:
             raise ValueError(f"source {source!r} needs texts of {absent}; the corpus has {sorted(given)}")
     learning = ("real", *(setting for setting in SETTINGS if setting in given))
-    mixing_sizes = mixing_sizes if given & set(MIXED) else []
+    fewest = _count_fewest(real, corpus)
+    mixing_sizes = [n for n in mixing_sizes if _has_enough(fewest["real"], n)] if given & set(MIXED) else []
     plan, runs, known = [], [], {}
     for seed_number, seed_sequence in enumerate(np.random.SeedSequence(seed).spawn(n_seeds)):
         draws = _Draws(real, corpus, np.random.default_rng(seed_sequence))
         run_seed = int(seed_sequence.generate_state(1)[0])
         wanted = [("main", source, None, draws.source(source)) for source in sources]
-        wanted += [("learning", s, n, draws.take(s, n)) for s in learning for n in curve_sizes]
+        fitting = [(s, n) for s in learning for n in curve_sizes if _has_enough(fewest[s], n)]
+        wanted += [("learning", s, n, draws.take(s, n)) for s, n in fitting]
         wanted += [
             ("mixing", source, n, rows)
             for n in mixing_sizes
@@ -82,6 +86,30 @@ def plan_runs(
                 runs.append(Run(rows, run_seed))
             plan.append(row | {"run": run})
     return pd.DataFrame(plan), runs
+
+
+def say_left_out(
+    real: pd.DataFrame, corpus: pd.DataFrame, *, curve_sizes: Iterable[int], mixing_sizes: Iterable[int]
+) -> str:
+    """Return which sizes :func:`plan_runs` leaves out of the curves, and why; empty if none."""
+    fewest, curve_sizes, said = _count_fewest(real, corpus), list(curve_sizes), []
+    wanted = [("learning", source, curve_sizes) for source in fewest]
+    wanted += [("mixing", "real", list(mixing_sizes))] if fewest.keys() & set(MIXED) else []
+    for curve, source, sizes in wanted:
+        if beyond := [str(n) for n in sizes if not _has_enough(fewest[source], n)]:
+            said.append(f"{', '.join(beyond)} of {source} ({curve} curve; a label has {fewest[source]})")
+    return f"Sizes left out, as there are not so many texts per label: {'; '.join(said)}." if said else ""
+
+
+def _count_fewest(real: pd.DataFrame, corpus: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows the scarcest label has, of the real rows and of each setting of the corpus."""
+    labels, of_setting = sorted(set(real["label"])), dict(list(corpus.groupby("setting")["label"]))
+    parts = {"real": real["label"], **{name: of_setting[name] for name in SETTINGS if name in of_setting}}
+    return {name: int(part.value_counts().reindex(labels, fill_value=0).min()) for name, part in parts.items()}
+
+
+def _has_enough(n_fewest: int, n_per_label: int) -> bool:
+    return n_fewest >= ENOUGH * n_per_label
 
 
 class _Draws:

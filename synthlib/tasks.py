@@ -9,10 +9,10 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synthlib.paths import PARAMS
 
@@ -249,13 +249,30 @@ def load_task(name: str) -> Task:
     Raises
     ------
     ValueError
-        There is no such task, or its file is faulty; the message says which field.
+        There is no such task, or its file is faulty; the message says which fields.
     """
+    from synthlib.params.base import check  # imports this module
+
     path = find_file(name)
+    values = _read_file(path)
     try:
-        return Task(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path.name}: {error}") from None
+        return check(Task, {"name": name, **values})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML: {error}") from None
+    if values is None:
+        raise ValueError(f"{path} is empty; docs/new_task.md says what a task's file holds")
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must be a mapping of fields to values, not a {type(values).__name__}")
+    if "name" in values:
+        raise ValueError(f"{path}: take out name: a task's name is that of its file, {path.stem!r}")
+    return values
 
 
 @lru_cache

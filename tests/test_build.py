@@ -25,10 +25,10 @@ def make_texts(name):
             "key": f"{name}-{label}-{split}-{i}",
             "label": label,
             "split": split,
-            "text": f"the {label} cat {i} sat on the mat",
+            "text": f"the {label} cat {i} {verb} on the mat",
         }
         for label in task.label_names
-        for split in data.SPLITS
+        for split, verb in zip(data.SPLITS, ("lay", "stood", "sat"), strict=True)
         for i in range(3)
     ]
     frame = pd.DataFrame(rows).assign(evaluation=lambda f: (f["split"] == "test") & f["key"].str.endswith("0"))

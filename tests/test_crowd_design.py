@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from crowd_studies import TASKS, make_instances, make_pairs
 
 from synthlib import ranking
 from synthlib.crowd import design, form, labelstudio, mturk, power, simulate
+from synthlib.crowd import study as design_files
 from synthlib.crowd.study import read_key, read_study
 from synthlib.crowd.write import write_instruments
 from synthlib.plots import crowd as plots_of_crowd
@@ -80,6 +82,26 @@ def test_nothing_that_workers_get_tells_checks_or_keys(tmp_path):
         assert read_study(folder) == study and read_key(folder, study) == key
     with pytest.raises(ValueError, match="is the key of instances"):
         read_key(folder, make_pairs()[0])
+
+
+def test_git_leaves_out_what_is_private(tmp_path):
+    write_instruments(*make_instances(), tmp_path / "study")
+    (tmp_path / "study" / "private" / "salt").touch()
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "add", "."], check=True)
+    added = subprocess.run(["git", "-C", tmp_path, "ls-files"], check=True, capture_output=True, text=True).stdout
+    assert "study/study.json" in added and "private" not in added
+
+
+def test_a_study_in_the_repository_root_is_found_from_a_folder_of_it(tmp_path, monkeypatch):
+    study, key = make_instances()
+    write_instruments(study, key, tmp_path / "my_study")
+    monkeypatch.setattr(design_files, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert read_study("my_study") == study
+    with pytest.raises(FileNotFoundError, match=r"^no_study does not exist"):
+        read_study("no_study")
 
 
 @pytest.mark.parametrize("left", ["study.json", "private/key.json"])

@@ -14,10 +14,10 @@ SPAM = load_task("sms_spam")
 def make_texts(**changes: list) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
-            "text": ["win now", "see you at six", "free call"],
-            "label": ["spam", "ham", "spam"],
-            "split": ["train", "test", "test"],
-            "key": ["k1", "k2", "k3"],
+            "text": ["win now", "see you at six", "free call", "on my way"],
+            "label": ["spam", "ham", "spam", "ham"],
+            "split": ["train", "test", "test", "train"],
+            "key": ["k1", "k2", "k3", "k4"],
         }
     )
     return frame.assign(**changes)
@@ -36,25 +36,25 @@ def test_the_folder_may_come_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"sms_spam\.parquet does not exist"):
         data.load_folder(SPAM)
-    make_texts(evaluation=[False, True, False]).to_parquet(tmp_path / "sms_spam.parquet")
-    assert data.load_folder(SPAM)["evaluation"].tolist() == [False, True, False]
+    make_texts(evaluation=[False, True, False, False]).to_parquet(tmp_path / "sms_spam.parquet")
+    assert data.load_folder(SPAM)["evaluation"].tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
         (make_texts().drop(columns="label"), r"missing column\(s\) \['label'\]"),
-        (make_texts(text=["win", " ", "free"]), r"1 empty text\(s\), the first with key 'k2'"),
-        (make_texts(text=["win", None, "free"]), r"1 empty text\(s\), the first with key 'k2'"),
-        (make_texts(key=["k1", "k2", "k1"]), r"1 repeated key\(s\), the first is 'k1'"),
-        (make_texts(label=["spam", "eggs", "spam"]), r"unknown label\(s\) \['eggs'\].*'ham', 'spam'"),
-        (make_texts(split=["train", "dev", "test"]), r"unknown split\(s\) \['dev'\]"),
+        (make_texts(text=["win", " ", "free", "on"]), r"1 empty text\(s\), the first with key 'k2'"),
+        (make_texts(text=["win", None, "free", "on"]), r"1 empty text\(s\), the first with key 'k2'"),
+        (make_texts(key=["k1", "k2", "k1", "k4"]), r"1 repeated key\(s\), the first is 'k1'"),
+        (make_texts(label=["spam", "eggs", "spam", "ham"]), r"unknown label\(s\) \['eggs'\].*'ham', 'spam'"),
+        (make_texts(split=["train", "dev", "test", "train"]), r"unknown split\(s\) \['dev'\]"),
         (make_texts()[:0], "no rows"),
-        (make_texts(text=["win", 6, "free"]), "column 'text' must hold text; its first int is 6"),
-        (make_texts(key=[1, 2, 3]), "column 'key' must hold text; its first int is 1"),
-        (make_texts(label=[1, 0, 1]), "column 'label' must hold text; its first int is 1"),
-        (make_texts(key=["k1", None, "k3"]), r"1 empty key\(s\)"),
-        (make_texts(text_raw=["win", "see", None]), r"1 empty text_raw\(s\), the first with key 'k3'"),
+        (make_texts(text=["win", 6, "free", "on"]), "column 'text' must hold text; its first int is 6"),
+        (make_texts(key=[1, 2, 3, 4]), "column 'key' must hold text; its first int is 1"),
+        (make_texts(label=[1, 0, 1, 0]), "column 'label' must hold text; its first int is 1"),
+        (make_texts(key=["k1", None, "k3", "k4"]), r"1 empty key\(s\)"),
+        (make_texts(text_raw=["win", "see", None, "on"]), r"1 empty text_raw\(s\), the first with key 'k3'"),
     ],
 )
 def test_unsound_texts_are_refused_with_their_origin(frame, message):
@@ -66,9 +66,9 @@ def test_unsound_texts_are_refused_with_their_origin(frame, message):
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
-        (["no", "yes", "no"], "column 'evaluation' must hold true or false; its first other value is 'no'"),
-        ([None, True, False], "must hold true or false; its first other value is None"),
-        ([True, True, False], r"evaluation row 'k1' is not in split 'test'"),
+        (["no", "yes", "no", "no"], "column 'evaluation' must hold true or false; its first other value is 'no'"),
+        ([None, True, False, False], "must hold true or false; its first other value is None"),
+        ([True, True, False, False], r"evaluation row 'k1' is not in split 'test'"),
     ],
 )
 def test_unsound_marks_are_refused(tmp_path, marks, message):
@@ -78,9 +78,34 @@ def test_unsound_marks_are_refused(tmp_path, marks, message):
 
 
 def test_raw_tweets_are_searched_for_the_tags_that_give_irony_away(tmp_path):
-    frame = make_texts(label=["irony", "non_irony", "irony"], text_raw=["win now #not", "#nothing", "free #Irony call"])
+    labels, raw = ["irony", "non_irony"] * 2, ["win now #not", "#nothing", "free #Irony call", "on my way"]
+    frame = make_texts(label=labels, split=["train", "test", "test", "train"], text_raw=raw)
     frame.to_parquet(tmp_path / "tweet_irony.parquet")
-    assert data.load_folder(load_task("tweet_irony"), tmp_path)["irony_tag"].tolist() == [True, False, True]
+    assert data.load_folder(load_task("tweet_irony"), tmp_path)["irony_tag"].tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (
+            make_texts(split=["train"] * 4),
+            r"'ham' has none in split 'test', 'spam' has none.*test: {'ham': 0, 'spam': 0}",
+        ),
+        (make_texts(label=["spam"] * 3 + ["ham"]), r"'ham' has none in split 'test' .*train: {'ham': 1, 'spam': 1}"),
+        (make_texts(label=["spam", "ham", "spam", "spam"]), "'ham' has none in split 'train' "),
+        (make_texts(text=["win", "see", " win\n", "on"]), r"1 text\(s\) stand in train and in test, .* 'k1' .* 'k3'"),
+    ],
+)
+def test_texts_that_cannot_be_trained_and_tested_on_are_refused(tmp_path, frame, message):
+    frame.to_parquet(tmp_path / "sms_spam.parquet")
+    with pytest.raises(ValueError, match=rf"sms_spam\.parquet: .*{message}"):
+        data.load_folder(SPAM, tmp_path)
+
+
+def test_texts_repeated_within_a_split_are_read_with_a_warning(tmp_path):
+    make_texts(text=["win", "see", "free", "win "]).to_parquet(tmp_path / "sms_spam.parquet")
+    with pytest.warns(UserWarning, match=r"1 text\(s\) are repeated within a split, .* 'k1' and 'k4' \(train\)"):
+        assert len(data.load_folder(SPAM, tmp_path)) == 4
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path):

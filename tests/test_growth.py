@@ -90,7 +90,7 @@ def test_a_flat_setting_is_asked_for_no_more_and_nothing_is_paid_twice(live, cap
     curve = growth.find_curve(corpus, None, TASK, p)
     assert growth.find_curve(again, None, TASK, p).equals(curve)
     assert curve["n_per_label"].tolist() == [3, 6, 3, 6] and curve["rows"].tolist() == [6, 12, 6, 12]
-    assert "USD unknown" in growth.describe_curve(curve, TASK, p)
+    assert "cost unknown" in growth.describe_curve(curve, TASK, p)
     assert growth.find_stops(curve) == {"zero_shot": 6, "attributed": 6}
     assert counted["texts"].tolist() == [6] * 4 == counted["new"].tolist() and recounted["new"].sum() == 0
     assert [line["n_per_label"] for line in whole.attrs["curve"]] == [3, 6, 9, 10]

@@ -136,6 +136,15 @@ def test_a_wrong_key_or_model_is_named_and_the_key_is_not(fault, message, capfd,
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
+def test_a_key_that_is_not_set_is_said_not_to_be(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with (
+        serve_llm(lambda n, body: "401") as (url, _),
+        pytest.raises(llm.CallError, match="OPENAI_API_KEY is not set, "),
+    ):
+        ask(url)
+
+
 def test_an_address_that_is_no_language_model_says_so(monkeypatch):
     monkeypatch.setattr(llm, "TRIES", 2)
     with serve_llm(lambda n, body: "no json") as (url, _):

@@ -69,7 +69,7 @@ def test_broken_answers_are_counted_by_label_and_asked_for_again():
         corpus, counted = ask(url, asks_per_text=3, concurrency=1)
     assert len(corpus) == 12 and len(witness.requests) == 15
     assert counted[["refusal", "empty", "cut_off", "missing"]].sum().tolist() == [1, 1, 1, 0]
-    assert "15 answers (USD unknown), 15 of them" in ledger.describe_ledger(counted)
+    assert "15 answers (cost unknown), 15 of them" in ledger.describe_ledger(counted)
 
 
 def test_too_many_missing_texts_are_an_error_and_a_few_are_counted():
@@ -94,7 +94,7 @@ def test_an_error_keeps_what_came_before_and_the_run_goes_on_from_there():
 
 def test_a_budget_stops_the_run_and_a_higher_one_goes_on():
     with serve_llm() as (url, witness):
-        with pytest.raises(llm.BudgetError, match=r"llm\.max_calls is 5: 5 calls have cost"):
+        with pytest.raises(llm.BudgetError, match=r"llm\.max_calls is 5: 5 calls are made, cost unknown\. Raise"):
             ask(url, max_calls=5)
         corpus, _ = ask(url, max_calls=12)
     assert len(corpus) == 12 == len(witness.requests)
@@ -120,6 +120,9 @@ def test_calls_are_published_and_replayed_by_command(calls, tmp_path, monkeypatc
     assert "there are ['s']" in capsys.readouterr().err
     assert cli.main(["calls", "import", "typo", str(tmp_path / "nofile")]) == 2
     assert "nofile; name one that `synthlib calls export` has written" in capsys.readouterr().err
+    (tmp_path / "empty").touch()
+    assert cli.main(["calls", "import", "typo", str(tmp_path / "empty")]) == 2
+    assert "empty is empty; name a file of answers" in capsys.readouterr().err
     assert not list((tmp_path / "elsewhere").glob("typo*"))
 
 
@@ -138,7 +141,7 @@ def test_an_estimate_names_the_drivers_and_an_unknown_price(tmp_path, capsys):
     assert "Sum: 120 calls, USD 0.0" in shown and "noted 2026-" in shown and "0.15 for a million" in shown
     assert cli.main(["estimate", str(write_profile(tmp_path))]) == 0
     shown = capsys.readouterr().out
-    assert "Sum: 120 calls, USD unknown. The price of toy at http://127.0.0.1:1/v1 is unknown" in shown
+    assert "Sum: 120 calls, cost unknown. The price of toy at http://127.0.0.1:1/v1 is unknown" in shown
     assert cli.main(["estimate", str(paths.PARAMS / "smoke.yaml")]) == 0
     assert "USD 0: the texts are replayed" in capsys.readouterr().out
 

@@ -94,6 +94,9 @@ def test_what_will_not_pass_is_not_tried_again(store, fault):
     with serve_llm(lambda n, body: fault) as (url, witness):
         (error,), _ = ask_all(store, url, 1)
     assert isinstance(error, CallError) and f"fault {fault}" in str(error) and len(witness.requests) == 1
+    with serve_llm() as (url, _):
+        ((answer, new),), _ = ask_all(store, url, 1, max_calls=1)
+    assert new and answer.kind == "text", "a refused call is none of max_calls"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_a_number_of_calls_is_never_passed(store):
     with serve_llm(lambda n, body: "500" if n % 7 == 0 else "", seconds=0.01) as (url, witness):
         outcomes, _ = ask_all(store, url, 200, concurrency=64, max_calls=50, timeout_seconds=30.0)
     assert len(witness.requests) == 50
-    assert "llm.max_calls is 50: 50 calls have cost" in str(next(o for o in outcomes if isinstance(o, BudgetError)))
+    assert "llm.max_calls is 50: 50 calls are made" in str(next(o for o in outcomes if isinstance(o, BudgetError)))
 
 
 def test_max_usd_needs_a_price(store):

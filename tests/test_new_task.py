@@ -93,6 +93,15 @@ def test_the_guide_names_every_field_of_the_file():
     assert set(yaml.safe_load((DOCS / "new_task" / f"{NAME}.yaml").read_text())) <= named
 
 
+def test_the_guide_makes_a_folder_of_texts_from_a_spreadsheet(own_folder, tmp_path, monkeypatch):
+    rows = [(f"complaint {n}", label) for label in load_task(NAME).label_names for n in range(40)]
+    texts = pd.DataFrame([(f"{label} {text}", label) for text, label in rows], columns=["text", "label"])
+    pd.concat([texts, texts]).to_csv(tmp_path / "complaints.csv")  # copies: none may be in two splits
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", (DOCS / "new_task.md").read_text(encoding="utf-8"), re.DOTALL)[1], {})
+    assert len(data.load_folder(load_task(NAME), tmp_path / "my_texts")) == len(texts)
+
+
 @pytest.mark.last
 def test_the_example_is_generated_and_trained_on(own_folder, tmp_path):
     """The profile of the guide, made small: the real runner, the real notebooks, a server on this machine."""

@@ -70,8 +70,8 @@ def test_notebook_and_command_ask_the_same_calls_once(folders, capsys):
         assert len(witness.requests) == 20 + 40, "the other task of the profile"
     written = pd.read_parquet(folders / "o" / "sms_spam" / "corpus.parquet")
     assert written["text"].tolist() == corpus["text"].tolist()
-    assert "The store s holds 0 answers" in first and "The store s holds 20 answers" in capsys.readouterr().out
-    assert first.index("USD unknown. The price of toy") < first.index("20 of them asked for in this run")
+    assert "Sum: 20 calls" in first and "20 of 60 calls are stored in s; 40 remain, cost unk" in capsys.readouterr().out
+    assert first.index("cost unknown. The price of toy") < first.index("20 of them asked for in this run")
     assert [p for p in folders.rglob("*") if p.is_file() and KEY.encode() in p.read_bytes()] == []
 
 
@@ -105,6 +105,18 @@ def test_bad_input_is_refused_before_anything_is_asked(folders, arguments, messa
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("taken", ["out", "out/sms_spam"])
+def test_an_output_that_is_a_file_is_refused_before_the_estimate(folders, taken, capsys):
+    (folders / taken).parent.mkdir(exist_ok=True)
+    (folders / taken).touch()
+    with serve_llm() as (url, witness):
+        path = str(write_profile(folders, base_url=url))
+        given = ["--task", "sms_spam", "--yes", "--output", str(folders / "out")]
+        assert cli.main(["generate", path, *given]) == produce.BAD_INPUT
+    shown = capsys.readouterr()
+    assert f"{taken} is a file; give --output a folder" in shown.err and not shown.out and not witness.requests
+
+
 def test_an_estimate_is_an_upper_bound_where_growth_may_stop_and_refuses_what_is_no_store(folders, capsys):
     smoke = yaml.safe_load((paths.PARAMS / "smoke.yaml").read_text())["stages"]["generate"]
     path = write_profile(folders, {"scoring": smoke["scoring"]})
@@ -114,6 +126,21 @@ def test_an_estimate_is_an_upper_bound_where_growth_may_stop_and_refuses_what_is
     (paths.CALLS / "s.sqlite").write_text("no database at all, but long enough to be looked at")
     assert cli.main(["estimate", str(path)]) == 2
     assert "is no store of calls" in capsys.readouterr().err
+
+
+def test_an_estimate_leaves_out_what_is_stored(folders, capsys):
+    with serve_llm() as (url, _):
+        produced = write_profile(folders, base_url=url, model="gpt-4o-mini", texts_per_conversation=4)
+        assert cli.main(["generate", str(produced), "--task", "sms_spam", "--yes"]) == 0
+    priced = {"base_url": None, "model": "gpt-4o-mini", "texts_per_conversation": 4}
+    capsys.readouterr()
+    assert cli.main(["estimate", str(write_profile(folders, **priced))]) == 0
+    shown = capsys.readouterr().out
+    assert "20 of 60 calls are stored in s; 40 remain, about USD 0.00" in shown
+    row = next(line.split() for line in shown.splitlines() if "sms_spam" in line)
+    assert row[2:6] == ["20", "20", "0", "0"] and row[-1] == "0.0000"
+    assert cli.main(["estimate", str(write_profile(folders, {"n_per_label": 12}, **priced))]) == 0
+    assert "20 of 72 calls are stored in s; 52 remain" in capsys.readouterr().out
 
 
 def test_profiles_at_fault_and_limits_have_their_own_status(folders, capsys):

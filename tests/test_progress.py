@@ -90,7 +90,7 @@ def test_money_is_projected_from_what_is_done(tmp_path):
 def test_an_unknown_price_is_unknown_not_zero(tmp_path):
     with make_progress(tmp_path, None) as shown:
         shown.tell(make_outcome((make_answer(cost_usd=None),), 0))
-    assert shown.say() == "USD unknown, 0 broken"
+    assert shown.say() == "cost unknown, 0 broken"
     assert read_log(tmp_path / "log.jsonl")[-1]["spent_usd"] is None
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import toy_project as toy
+from made_up_texts import write_texts
 
 from synthlib import paths, run
 from synthlib.asking.backends import Llm, Local
@@ -346,12 +347,12 @@ def test_texts_in_a_folder_count_by_content(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"imdb\.parquet"):
         keys._own_texts(["imdb"])
-    texts = pd.DataFrame({"key": ["a"], "text": ["a film"], "label": ["positive"], "split": ["test"]})
-    texts.to_parquet(tmp_path / "imdb.parquet")
+    write_texts(tmp_path, "imdb", n_train=1, n_test=1)
     before = keys._own_texts(["imdb"])
     os.utime(tmp_path / "imdb.parquet", ns=(1, 1))  # as of a copy
     assert keys._own_texts(["imdb"]) == before
-    texts.assign(text="a play").to_parquet(tmp_path / "imdb.parquet")
+    texts = pd.read_parquet(tmp_path / "imdb.parquet")
+    texts.assign(text=texts["text"] + "!").to_parquet(tmp_path / "imdb.parquet")
     assert keys._own_texts(["imdb"]) != before
     texts.assign(label="good").to_parquet(tmp_path / "imdb.parquet")  # refused before anything runs
     with pytest.raises(ValueError, match=r"imdb.parquet: unknown label\(s\) \['good'\]; allowed are"):
@@ -360,8 +361,7 @@ def test_texts_in_a_folder_count_by_content(tmp_path, monkeypatch):
 
 def test_an_encoder_of_ones_own_counts_by_its_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
-    texts = pd.DataFrame({"key": ["a"], "text": ["a film"], "label": ["positive"], "split": ["test"]})
-    texts.to_parquet(tmp_path / "imdb.parquet")
+    write_texts(tmp_path, "imdb", n_train=1, n_test=1)
     cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
     cell = next(cell for cell in cells if cell.stage == "train")
     own = cell.params.model_copy(update={"task": "imdb", "source": "folder", "encoder": str(tmp_path)})

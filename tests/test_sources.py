@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib.sources import plan_runs
+from synthlib.sources import plan_runs, say_left_out
 
 SOURCES = ["real", "real_matched", "pool", "zero_shot", "few_shot", "attributed"]
 SOURCES += ["zero_shot+attributed", "pool+few_shot"]
@@ -64,3 +64,16 @@ def test_no_real_rows_alone_is_not_a_run(planned):
 def test_without_curves_there_are_the_main_sources_only(frames):
     plan, runs = plan_runs(*frames, sources=["real", "pool"], curve_sizes=[], mixing_sizes=[], n_seeds=2, seed=1)
     assert plan["experiment"].unique().tolist() == ["main"] and len(plan) == len(runs) == 4
+
+
+def test_sizes_that_a_label_cannot_fill_are_left_out_and_said(frames):
+    """The scarcest label has 25 real texts, which is enough for 27 (a tenth may be missing), and 10 of a setting."""
+    sizes = {"curve_sizes": [10, 27, 28], "mixing_sizes": [0, 27, 50]}
+    plan, _ = plan_runs(*frames, sources=["real"], **sizes, n_seeds=1, seed=1)
+    learned = plan[plan["experiment"] == "learning"].groupby("source")["n_per_label"].agg(list).to_dict()
+    assert learned == {"real": [10, 27], "zero_shot": [10], "few_shot": [10], "attributed": [10]}
+    assert sorted(plan.loc[plan["experiment"] == "mixing", "n_per_label"]) == [0, 27, 27]
+    said = say_left_out(*frames, **sizes)
+    assert "28 of real (learning curve; a label has 25)" in said and "50 of real (mixing curve" in said
+    assert "27, 28 of zero_shot (learning curve; a label has 10)" in said
+    assert say_left_out(*frames, curve_sizes=[2, 10], mixing_sizes=[0, 10]) == ""

@@ -70,6 +70,9 @@ def test_totals_follow_every_way_a_call_can_end(path):
         store.give_up(ask("lost").key, maybe_paid=True, error="dropped")
         totals = store.totals()
         assert (totals.sends, totals.n_lost) == (5, 1)
+        store.reserve(ask("wrong key"), **FREE)
+        store.give_up(ask("wrong key").key, maybe_paid=False, error="401", refused=True)
+        assert store.totals() == totals, "no call of ours: the server takes none"
         assert (totals.spent_usd, totals.reserved_usd, totals.lost_usd) == (1.25, 1.0, 1.0)
     with Store(path, "another") as store:
         assert store.n_interrupted == 0

@@ -83,7 +83,7 @@ class Llm(Asked):
     max_usd : float or None
         Nothing is sent that could cost more in sum. Needs a price in params/prices.yaml.
     max_calls : int or None
-        Nothing is sent beyond so many calls, repeated ones among them.
+        Nothing is sent beyond so many calls, repeated ones among them, but for those that the server refuses for good.
     timeout_seconds : float
         Longest wait for a reply of the server.
     """

@@ -121,12 +121,17 @@ def name_remote(store: Store, name: str, remote: str) -> None:
 def settle_batch(
     store: Store, batch: Batch, *, state: str, answers: Mapping[str, Answer], failures: Mapping[str, Failure]
 ) -> None:
-    """Keep what came of a batch; calls of it with neither answer nor failure were not made, and cost nothing."""
+    """Keep what came of a batch; calls of it with neither answer nor failure were not made, and cost nothing.
+
+    Of a batch that the provider did not take (state refused or failed), none counts as sent.
+    """
+    unmade = Failure(f"not answered: the batch is {state}", False, worth_another=state not in ("refused", "failed"))
     with store.transaction() as db:
         for key in batch.keys:
             if key in answers:
                 store.record(key, answers[key])
             else:
-                failure = failures.get(key, Failure(f"not answered: the batch is {state}", maybe_paid=False))
-                store.give_up(key, maybe_paid=failure.maybe_paid, error=failure.reason)
+                failure = failures.get(key, unmade)
+                refused = not failure.worth_another
+                store.give_up(key, maybe_paid=failure.maybe_paid, error=failure.reason, refused=refused)
         db.execute("UPDATE batches SET state = ? WHERE name = ?", (state, batch.name))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +13,45 @@ from synthlib.asking.backends import MODELS, Llm
 from synthlib.asking.conversations import Brief, Conversation, estimate_calls, plan
 from synthlib.asking.ledger import say_usd
 from synthlib.asking.prices import Price, find_price
+from synthlib.asking.stored import Place, find_stored
 from synthlib.generate import make_brief
 from synthlib.params import Generate
 from synthlib.runner.profiles import expand, load_profile
 from synthlib.tasks import load_task, load_wording
 
 
-def estimate_costs(conversations: Sequence[Conversation], brief: Brief, *, price: Price | None) -> pd.DataFrame:
-    """Return about what conversations will cost if nothing is stored yet and no answer is broken.
+def estimate_costs(
+    conversations: Sequence[Conversation],
+    brief: Brief,
+    *,
+    price: Price | None,
+    stored: Collection[Place] = (),
+) -> pd.DataFrame:
+    """Return about what is left to pay for conversations if no further answer is broken.
 
     Parameters
     ----------
     price : Price or None
         None: unknown, and so are the costs.
+    stored : collection
+        Requests whose answers are in the store (:func:`synthlib.asking.stored.find_stored`).
 
     Returns
     -------
     costs : DataFrame
-        A row per setting: task, setting, calls, prompt_tokens, answer_tokens (:func:`estimate_calls`), prompt_usd,
-        answer_usd, cost_usd (NaN: unknown).
+        A row per setting: task, setting, calls (all), stored (of them), and of those that remain prompt_tokens,
+        answer_tokens (:func:`estimate_calls`), prompt_usd, answer_usd, cost_usd (NaN: unknown).
     """
     rows: dict[str, np.ndarray] = {}
     for conversation in conversations:
-        tokens = estimate_calls(conversation, brief)  # (T, 2)
-        setting = conversation.requests[0].setting
-        n_calls = sum(request.n_calls for request in conversation.requests)
-        rows[setting] = rows.get(setting, np.zeros(3, dtype=int)) + np.array([n_calls, *tokens.sum(0)])
-    costs = pd.DataFrame.from_dict(rows, orient="index", columns=["calls", "prompt_tokens", "answer_tokens"])
-    costs = costs.rename_axis("setting").reset_index()
+        requests, setting = conversation.requests, conversation.requests[0].setting
+        n_calls = np.array([request.n_calls for request in requests])  # (T,)
+        held = np.array([(setting, request.label, request.n) in stored for request in requests])  # (T,)
+        tokens = estimate_calls(conversation, brief)[~held].sum(0)  # (2,)
+        counted = np.array([n_calls.sum(), n_calls[held].sum(), *tokens])
+        rows[setting] = rows.get(setting, 0) + counted
+    columns = ["calls", "stored", "prompt_tokens", "answer_tokens"]
+    costs = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("setting").reset_index()
     for kind in ("prompt", "answer"):
         usd = np.nan if price is None else getattr(price, f"{kind}_usd")
         costs[f"{kind}_usd"] = costs[f"{kind}_tokens"] * usd / 1e6
@@ -80,7 +89,8 @@ def estimate_cells(cells: Sequence[Generate]) -> str:
         brief = make_brief(load_task(p.task), p, wording=wording)
         shape = {"labels": llm.labels, "texts_per_conversation": llm.texts_per_conversation}
         conversations = plan(brief, p.settings, n_per_label=p.n_per_label, **shape)
-        tables.append(estimate_costs(conversations, brief, price=price))
+        stored = find_stored(conversations, brief, llm, path=paths.CALLS / f"{llm.store}.sqlite")
+        tables.append(estimate_costs(conversations, brief, price=price, stored=stored))
     said = _describe(pd.concat(tables), llm, price)
     if any(p.scoring.get("stop") for p in asked):
         said += "\nAt most: scoring asks for no more texts of a setting once their growth is flat."
@@ -91,24 +101,17 @@ def _describe(costs: pd.DataFrame, llm: Llm, price: Price | None) -> str:
     shown = costs.copy()
     for name in ("prompt_usd", "answer_usd", "cost_usd"):
         shown[name] = [say_usd(usd) for usd in costs[name]]
-    in_all, at = say_usd(costs["cost_usd"].sum(skipna=False)), llm.base_url or "OpenAI"
+    left, at = say_usd(costs["cost_usd"].sum(skipna=False)), llm.base_url or "OpenAI"
+    n_calls, n_stored = costs[["calls", "stored"]].sum()
+    sums = f"Sum: {n_calls:,} calls, {left}."
+    if n_stored:
+        about = left if price is None else f"about {left}"
+        sums = f"{n_stored:,} of {n_calls:,} calls are stored in {llm.store}; {n_calls - n_stored:,} remain, {about}."
     said = f"The price of {llm.model} at {at} is unknown: params/prices.yaml does not list it."
     if price is not None:
         said = f"Price of {llm.model} at {at}, noted {price.noted}: USD {price.prompt_usd:g} for a million tokens of "
         said += f"prompt, {price.answer_usd:g} of answer."
     return f"""{shown.to_string(index=False)}
 
-Sum: {costs["calls"].sum():,} calls, {in_all}. {said}
-Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken.
-{_say_stored(llm)}"""
-
-
-def _say_stored(llm: Llm) -> str:
-    path, n = paths.CALLS / f"{llm.store}.sqlite", 0
-    if path.is_file():
-        try:
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as db:
-                (n,) = db.execute("SELECT count(*) FROM calls WHERE state = 'done'").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f"{path} is no store of calls: {error}") from None
-    return f"The store {llm.store} holds {n:,} answers; those to the same questions are neither asked nor paid again."
+{sums} {said}
+Assumed: 4 characters a token, 75 words 100 tokens, answers as long as asked, none broken."""

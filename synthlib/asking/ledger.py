@@ -115,9 +115,9 @@ def say_usd(usd: float | None) -> str:
     Examples
     --------
     >>> say_usd(0.01234), say_usd(136.1561), say_usd(None)
-    ('USD 0.0123', 'USD 136.16', 'USD unknown')
+    ('USD 0.0123', 'USD 136.16', 'cost unknown')
     """
-    return "USD unknown" if usd is None or np.isnan(usd) else f"USD {usd:,.2f}" if usd >= 1 else f"USD {usd:.4f}"
+    return "cost unknown" if usd is None or np.isnan(usd) else f"USD {usd:,.2f}" if usd >= 1 else f"USD {usd:.4f}"
 
 
 def add_up(values: Iterable[float | None]) -> float:

@@ -44,7 +44,7 @@ class Totals:
     Attributes
     ----------
     sends : int
-        Calls sent, repeated ones among them.
+        Calls sent, repeated ones among them, but for those that were refused for good.
     spent_usd : float
         Cost of the answers; one of unknown cost counts as much as was reserved for it.
     reserved_usd : float
@@ -105,9 +105,7 @@ class Store:
 
     def find(self, key: str) -> Answer | None:
         """Return the answer to a question, or None where there is none yet."""
-        found = self._reader.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ? AND state = 'done'", (key,))
-        row = found.fetchone()
-        return Answer(*row) if row else None
+        return find_answer(self._reader, key)
 
     def reserve(
         self, question: Question, *, bound_usd: float, max_usd: float | None, max_calls: int | None
@@ -150,12 +148,21 @@ class Store:
                 (*(getattr(answer, name) for name in ANSWER_FIELDS), key),
             )
 
-    def give_up(self, key: str, *, maybe_paid: bool, error: str) -> None:
-        """Note that a send brought no answer; ``maybe_paid`` says whether one may have been written and billed."""
+    def give_up(self, key: str, *, maybe_paid: bool, error: str, refused: bool = False) -> None:
+        """Note that a send brought no answer.
+
+        Parameters
+        ----------
+        maybe_paid : bool
+            Whether one may have been written and billed.
+        refused : bool
+            Whether the server takes no such call at all (wrong key or model, say): it no longer counts as sent.
+        """
         with self.transaction():
             self._db.execute(
-                f"UPDATE totals SET lost_usd = lost_usd + :paid * {_RESERVED}, n_lost = n_lost + :paid, {_RELEASE}",
-                {"key": key, "paid": int(maybe_paid)},
+                f"UPDATE totals SET lost_usd = lost_usd + :paid * {_RESERVED}, n_lost = n_lost + :paid, "
+                f"sends = sends - :refused, {_RELEASE}",
+                {"key": key, "paid": int(maybe_paid), "refused": int(refused)},
             )
             self._db.execute(
                 "UPDATE calls SET state = 'unanswered', reserved_usd = 0, batch = NULL, error = ? WHERE key = ?",
@@ -243,6 +250,12 @@ class Store:
             return "max_calls"
         committed = totals.spent_usd + totals.reserved_usd + totals.lost_usd
         return "max_usd" if max_usd is not None and committed + bound_usd > max_usd else None
+
+
+def find_answer(db: sqlite3.Connection, key: str) -> Answer | None:
+    """Return the answer to a question from a store's database, or None where there is none yet."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM calls WHERE key = ? AND state = 'done'", (key,)).fetchone()
+    return Answer(*row) if row else None
 
 
 def _sum_up(db: sqlite3.Connection) -> Totals:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from synthlib.paths import ROOT
+
 Kind = Literal["pairs", "instances"]
 STUDY, KEY, ASSIGNMENTS, PRIVATE = "study.json", "key.json", "assignments.csv", "private"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -200,6 +202,7 @@ def write_study(study: Study, key: Key, assignments: pd.DataFrame, folder: Path)
                 f"{held} could not be read)"
             )
     private.mkdir(parents=True, exist_ok=True)
+    (private / ".gitignore").write_text("*\n", encoding="utf-8")  # the salt comes here too: never into a repository
     paths = [folder / STUDY, private / KEY, private / ASSIGNMENTS]
     for path, content in zip(paths[:2], (study, key), strict=True):
         path.write_text(content.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
@@ -210,6 +213,8 @@ def write_study(study: Study, key: Key, assignments: pd.DataFrame, folder: Path)
 def read_study(path: str | Path) -> Study:
     """Return the study of a file, or of a folder that holds study.json.
 
+    A relative path starts here or, where there is none (in a notebook's folder, say), at the repository root.
+
     Raises
     ------
     FileNotFoundError
@@ -217,7 +222,8 @@ def read_study(path: str | Path) -> Study:
     ValueError
         The file is no study; the message says which field is wrong.
     """
-    return _read(Path(path), STUDY, Study)
+    path = Path(path)
+    return _read(path if path.exists() or not (ROOT / path).exists() else ROOT / path, STUDY, Study)
 
 
 def read_key(path: str | Path, study: Study) -> Key:
