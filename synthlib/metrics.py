@@ -224,8 +224,8 @@ def correlation_interval(
 ) -> tuple[float, float]:
     """Return the percentile interval of Spearman's rho by bootstrap over the n pairs.
 
-    Resamples in which x or y is constant have no rho and are left out. With ten pairs the interval is wide; for a strong
-    rho it is rather too long (11_validation). For parameters and errors see :func:`permutation_test`.
+    Resamples in which x or y is constant have no rho and are left out. With ten pairs the interval is wide, for a
+    strong rho rather too long (11_validation). For parameters and errors see :func:`permutation_test`.
     """
     x, y = _check_pair(x, y)
     chosen = rng.integers(len(x), size=(n_resamples, len(x)))

@@ -29,21 +29,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = load_profile(options.profile)
         jobs = plan(profile, only=options.only)
+        estimates = estimate_seconds(jobs, profile)
+        if options.plan:
+            print(describe_plan(jobs, estimates, _count_at_once(options, jobs)))
         if not options.dask:  # its workers may have what this machine has not
             check_means(job for job in jobs.values() if not is_finished(job))
-        estimates = estimate_seconds(jobs, profile)
         client = connect(options.dask) if options.dask and not options.plan else None
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    finished = [job for job in jobs.values() if is_finished(job)]
-    n_jobs = max(1, min(options.jobs or count_cores(), len(jobs) - len(finished)))
     if options.plan:
-        print(describe_plan(jobs, estimates, n_jobs))
         return 0
-    record_latest(finished)
+    record_latest([job for job in jobs.values() if is_finished(job)])
     try:
-        with open_pool(n_jobs, client) as (executor, n_at_once):
+        with open_pool(_count_at_once(options, jobs), client) as (executor, n_at_once):
             outcomes = run_jobs(jobs, executor, n_at_once=n_at_once, estimates=estimates)
     except KeyboardInterrupt:
         n_finished = sum(is_finished(job) for job in jobs.values())
@@ -58,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
     if profile.publish:
         print(_publish(jobs, profile, options.only))
     return 0
+
+
+def _count_at_once(options: argparse.Namespace, jobs: dict[str, Job]) -> int:
+    return max(1, min(options.jobs or count_cores(), sum(not is_finished(job) for job in jobs.values())))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

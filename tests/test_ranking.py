@@ -9,6 +9,7 @@ import pytest
 
 from synthlib import ranking
 from synthlib.votes import firmness
+from synthlib.votes.judgements import choose_judgements, say_left_out
 
 TASKS = ["irony", "humor", "spam"]
 
@@ -138,14 +139,14 @@ def test_perfect_grouping_has_the_smallest_exact_p():
 
 
 def test_tasks_that_nobody_compared_are_not_ranked_and_that_is_said():
-    judgements = pd.DataFrame({"left": ["imdb", "humor", "own"], "right": ["humor", "imdb", "imdb"]})
+    votes = pd.DataFrame({"left": ["imdb", "humor", "own"], "right": ["humor", "imdb", "imdb"]})
     tasks = ["imdb", "ag_news", "humor"]
-    chosen, ranked, n_left_out = ranking.choose_judgements(judgements, tasks)
+    chosen, ranked, n_left_out = choose_judgements(votes, tasks)
     assert (len(chosen), ranked, n_left_out) == (2, ["imdb", "humor"], 1)
-    said = ranking.say_left_out(tasks, ranked, n_left_out, {"ag_news": "News topics"})
+    said = say_left_out(tasks, ranked, n_left_out, {"ag_news": "News topics"})
     assert said.startswith("Nobody compared News topics: not ranked. 1 judgements")
-    assert ranking.say_left_out(ranked, ranked, 0, {}) == ""
+    assert say_left_out(ranked, ranked, 0, {}) == ""
     with pytest.raises(
         ValueError, match=r"two of the tasks \['ag_news'\]; the judgements are of \['humor', 'imdb', 'own'\]"
     ):
-        ranking.choose_judgements(judgements, ["ag_news"])
+        choose_judgements(votes, ["ag_news"])

@@ -64,6 +64,8 @@ class Stage:
         Folders of data/ it reads where they are there.
     annotations : tuple of str
         Sets in SYNTHLIB_ANNOTATIONS it reads where they are there, whatever the source of the tasks' texts.
+    welcomes : tuple of str
+        Stages whose folders it reads where the profile names them.
     """
 
     notebook: str
@@ -72,6 +74,7 @@ class Stage:
     data: tuple[str, ...]
     optional: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
+    welcomes: tuple[str, ...] = ()
 
     @property
     def per_task(self) -> bool:
@@ -90,10 +93,11 @@ STAGES: dict[str, Stage] = {
     "instance_subjectivity": Stage(
         "07_instance_subjectivity",
         InstanceSubjectivity,
-        ("train", "task_subjectivity"),
+        ("train",),
         ("features", "votes"),
         (FINE_TUNED,),
         ("crowdtruth_relation",),
+        ("task_subjectivity",),
     ),
     "why": Stage("08_why", Why, ("generate", "train", "task_subjectivity", "diversity"), ("features",)),
     "stories": Stage("09_stories", Stories, ("generate",), ("corpora", "vectors")),

@@ -102,7 +102,8 @@ def _parents(cell: Cell, cells: dict[str, Cell]) -> list[str]:
     """Return the cells that a cell reads: of its own task where both stages run by task, else all of the stage."""
     found = []
     for name, other in cells.items():
-        if other.stage in params.STAGES[cell.stage].needs:
+        stage = params.STAGES[cell.stage]
+        if other.stage in (*stage.needs, *stage.welcomes):
             both = params.STAGES[cell.stage].per_task and params.STAGES[other.stage].per_task
             if not both or other.name == cell.name:
                 found.append(name)

@@ -102,7 +102,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: not a mapping of names to values")
+        raise ValueError(f"{path} is {'empty' if values is None else 'no mapping of names to values'}")
     if "base" not in values:
         return values
     base = _read(path.parent / str(values.pop("base")), (*above, path))
