@@ -132,8 +132,8 @@ def test_a_conclusion_that_changes_is_named(scores):
     assert changes["real", "zero_shot"] == "firm under both"
     assert changes["few_shot", "zero_shot"] == "firm only fine-tuned"
     table = fine_tuned_words.tabulate_changes(conclusions)
-    assert table.loc["real minus zero-shot", "firm under both, same sign"] == 1
-    assert table.loc["few-shot minus zero-shot", "firm only fine-tuned"] == 1 and table.to_numpy().sum() == len(changes)
+    assert table.loc[("real", "zero-shot"), "firm under both, same sign"] == 1
+    assert table.loc[("few-shot", "zero-shot"), "firm only fine-tuned"] == 1 and table.to_numpy().sum() == len(changes)
     said = fine_tuned_words.say_changes(conclusions)
     assert " are firm with the same sign under both encoders, 0 firm with opposite signs, 1 firm under one only" in said
     relation = pd.DataFrame({"first": "real", "second": "zero_shot", "classifier": ["frozen", "fine_tuned"]})
@@ -227,8 +227,8 @@ def test_trends_are_stacked_on_the_sets_that_both_kinds_saw():
 
 
 def test_released_results_are_part_of_the_key_once_they_are_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "DATA", tmp_path)
     cells = {name: profiles.expand(profiles.load_profile(paths.PARAMS / f"{name}.yaml")) for name in PROFILES}
+    monkeypatch.setattr(paths, "DATA", tmp_path)
     comparison, frozen, tuned = (
         next(cell.params for cell in cells[name] if cell.stage == stage)
         for name, stage in (("companion", "task_comparison"), ("companion", "train"), ("finetuned", "train"))

@@ -36,10 +36,9 @@ def say_changes(conclusions: pd.DataFrame) -> str:
 
 def tabulate_changes(conclusions: pd.DataFrame) -> pd.DataFrame:
     """Return on how many tasks each difference between sources is firm under which encoder, as a table to read."""
-    named = [f"{SOURCE_NAMES[row.first]} minus {SOURCE_NAMES[row.second]}" for row in conclusions.itertuples()]
-    order = list(dict.fromkeys(named))
-    counts = pd.crosstab(pd.Series(named, name="tasks"), conclusions["change"].to_numpy())
-    return counts.reindex(index=order, columns=list(CHANGES), fill_value=0).rename(columns=CHANGES)
+    pairs = conclusions[["first", "second"]].apply(lambda names: names.map(SOURCE_NAMES.get))
+    counts = pairs.assign(**{head: conclusions["change"] == change for change, head in CHANGES.items()})
+    return counts.groupby(["first", "second"], sort=False).sum()
 
 
 def say_relations(relation: pd.DataFrame) -> str:
