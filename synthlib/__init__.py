@@ -2,8 +2,8 @@
 
 Where to look, by notebook (a name with a slash is a package):
 
-- all: params/, fields, tasks, data, hub, features, vectors, encode, encoders, results, metrics, intervals, compare,
-  plots/, paths, files, devices
+- all: params/, fields, tasks, data, splits, hub, features, vectors, encode, encoders, results, metrics, intervals,
+  compare, plots/, reporting/ (tables, words), paths, files, devices
 - 01_tasks: describe, surface
 - 02_generate: settings, prompts, draws, generate, growth, scoring; llm with asking/ (conversations, ways to ask, store,
   money); what came back: corpus/ (audits, card)
@@ -16,6 +16,6 @@ Where to look, by notebook (a name with a slash is a package):
 - 09_stories: recipes/
 - 10_collect: crowd/
 - 11_validation: validation, coverage
-- 12_report: reporting/
+- 12_report: reporting/ (report, expectation)
 - the runner and the command: run, runner/, cli, produce, build
 """

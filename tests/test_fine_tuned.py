@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthlib import fine_tuned, params, paths
+from synthlib import compare, fine_tuned, metrics, params, paths
 from synthlib.metrics import macro_f1
 from synthlib.plots import comparison, gamma, training
 from synthlib.reporting import fine_tuned_words
@@ -49,6 +49,15 @@ def scores(released):
     frozen = {task: make_predictions(task, RIGHT) for task in TASKS}
     found = fine_tuned.read_released(list(TASKS), released)
     return fine_tuned.score_kinds(frozen, found, TASKS, n_resamples=300, seed=0)
+
+
+def test_every_kind_is_resampled_as_its_task_is_elsewhere(scores):
+    frozen = make_predictions("imdb", RIGHT)
+    alone = compare.score_predictions(
+        frozen, TASKS["imdb"].label_names, n_resamples=300, rng=metrics.rng_of_task(0, "imdb")
+    )
+    np.testing.assert_array_equal(scores["imdb"]["frozen"]["real"].f1_draws, alone["real"].f1_draws)
+    assert metrics.rng_of_task(0, "imdb").random() != metrics.rng_of_task(0, "humor").random()
 
 
 def test_tasks_without_released_results_are_left_out(released, tmp_path):

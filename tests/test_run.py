@@ -488,3 +488,28 @@ def test_features_of_another_encoder_are_refused_before_any_work(tmp_path, capsy
     profile.write_text(companion.replace("encoder: all-MiniLM-L6-v2", "encoder: owner/other@1"))
     assert run.main([str(profile), "--plan"]) == 2
     assert "holds vectors of 'all-MiniLM-L6-v2', not of 'owner/other@1'" in capsys.readouterr().err
+
+
+def test_an_encoder_folder_in_the_home_folder_counts_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.safetensors").write_text("weights")
+    cells = profiles.expand(profiles.load_profile(paths.PARAMS / "smoke.yaml"))
+    p = next(cell for cell in cells if cell.stage == "diversity").params
+    assert keys._own_models(p) == {}
+    assert keys._own_models(p.model_copy(update={"encoder": "~/mine"}))["encoder"]
+
+
+def test_a_task_that_nobody_compared_does_not_stop_the_ranking(tmp_path, monkeypatch):
+    """04 with the released panel and one task more, of one's own."""
+    import papermill
+
+    monkeypatch.setenv("SYNTHLIB_TASKS", str(paths.ROOT / "docs" / "new_task"))
+    values = {"tasks": ["ag_news", "imdb", "humor", "tweet_irony", "complaint_severity"], "n_resamples": 100}
+    values["output"] = os.path.relpath(tmp_path, paths.ROOT)
+    done = papermill.execute_notebook(
+        paths.NOTEBOOKS / "04_task_subjectivity.ipynb", tmp_path / "04.ipynb", values, progress_bar=False, cwd=tmp_path
+    )
+    shown = json.dumps(done.cells)
+    assert "Nobody compared" in shown and "not ranked" in shown
+    assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 4

@@ -93,6 +93,7 @@ def test_faulty_file_is_refused(changed, change, message):
         ("title: [", "is no YAML"),
         ("name: toy\n", "take out name: a task's name is that of its file, 'toy'"),
         ("title: A toy\n", r"9 bad parameter\(s\)\s+group: Field required"),
+        ("title: A toy\n1: x\n", r"10 bad parameter(?s:.*)1: Keys should be strings"),
     ],
 )
 def test_file_that_is_no_task_is_refused_in_plain_words(tmp_path, monkeypatch, text, message):

@@ -90,7 +90,7 @@ def check(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
         Any value is unknown, missing, of the wrong type or out of range.
     """
     try:
-        return model(**values)
+        return model.model_validate(dict(values))
     except ValidationError as error:
         lines = []
         for fault in error.errors():

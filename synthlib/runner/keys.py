@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from synthlib import paths
+from synthlib import encoders, paths
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
 from synthlib.tasks import load_task, own_files, task_names
@@ -207,8 +207,8 @@ def _own_models(params: Params) -> dict[str, str]:
     from synthlib.asking.backends import name_model
 
     models = {}
-    encoder = paths.ROOT / getattr(params, "encoder", "")
-    if hasattr(params, "encoder") and encoder.is_dir():
+    if hasattr(params, "encoder") and encoders.is_folder(params.encoder):
+        encoder = Path(encoders.locate(params.encoder)[0])
         models["encoder"] = _fingerprint_encoder(params.encoder, tuple(map(_stamp, sorted(encoder.iterdir()))))
     if getattr(params, "backend", None) == "local":
         writer = paths.ROOT / Path(params.llm["model"]).expanduser()
