@@ -235,8 +235,9 @@ def test_texts_of_ones_own_get_a_pool_of_their_own(tmp_path, monkeypatch):
     assert changed.set_index("key")["label"]["m1"] == "anger"
 
 
-@pytest.mark.parametrize("change", ["length", "measure", "tokenizer"])
-def test_a_table_is_made_anew_where_what_makes_it_has_changed(tmp_path, monkeypatch, change):
+@pytest.fixture
+def own_encoder(tmp_path, monkeypatch):
+    """Texts and an encoder of one's own, and nowhere a table made of them yet; the encoder's folder."""
     from tiny_encoder import write_tiny_encoder
 
     (tmp_path / "encoder").mkdir()
@@ -245,13 +246,18 @@ def test_a_table_is_made_anew_where_what_makes_it_has_changed(tmp_path, monkeypa
     monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
     OWN.to_parquet(tmp_path / "tweet_emotion.parquet")
+    return encoder
+
+
+@pytest.mark.parametrize("change", ["length", "measure", "tokenizer"])
+def test_a_table_is_made_anew_where_what_makes_it_has_changed(own_encoder, tmp_path, monkeypatch, change):
     code = [tmp_path / path.name for path in features._MAKERS]
     for path, copy in zip(features._MAKERS, code, strict=True):
         shutil.copy(path, copy)
     monkeypatch.setattr(features, "_MAKERS", code)
 
     def count_tables():
-        features.load("tweet_emotion", "folder", encoder)
+        features.load("tweet_emotion", "folder", own_encoder)
         return len(list((tmp_path / "results" / "cache" / "features").iterdir()))
 
     assert count_tables() == 1
@@ -267,19 +273,11 @@ def test_a_table_is_made_anew_where_what_makes_it_has_changed(tmp_path, monkeypa
     assert count_tables() == 2
 
 
-def test_columns_of_ones_own_neither_clash_nor_count(tmp_path, monkeypatch):
-    from tiny_encoder import write_tiny_encoder
-
-    (tmp_path / "encoder").mkdir()
-    encoder = write_tiny_encoder(tmp_path / "encoder")
-    monkeypatch.setenv("SYNTHLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(features, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(features, "load_pools", lambda task: ["m1"])
-    OWN.to_parquet(tmp_path / "tweet_emotion.parquet")
-    plain = features.load("tweet_emotion", "folder", encoder)
+def test_columns_of_ones_own_neither_clash_nor_count(own_encoder, tmp_path):
+    plain = features.load("tweet_emotion", "folder", own_encoder)
     more = OWN.assign(question="who?", feature=1.0, pool="no", annotations=[["a", "b"]] * 8)
     more.to_parquet(tmp_path / "tweet_emotion.parquet")
-    pd.testing.assert_frame_equal(features.load("tweet_emotion", "folder", encoder).rows, plain.rows)
+    pd.testing.assert_frame_equal(features.load("tweet_emotion", "folder", own_encoder).rows, plain.rows)
     assert len(list((tmp_path / "results" / "cache" / "features").iterdir())) == 1
 
 

@@ -100,11 +100,10 @@ def plan(profile: Profile, *, only: str | None = None) -> dict[str, Job]:
 
 def _parents(cell: Cell, cells: dict[str, Cell]) -> list[str]:
     """Return the cells that a cell reads: of its own task where both stages run by task, else all of the stage."""
-    found = []
+    stage, found = params.STAGES[cell.stage], []
     for name, other in cells.items():
-        stage = params.STAGES[cell.stage]
         if other.stage in (*stage.needs, *stage.welcomes):
-            both = params.STAGES[cell.stage].per_task and params.STAGES[other.stage].per_task
+            both = stage.per_task and params.STAGES[other.stage].per_task
             if not both or other.name == cell.name:
                 found.append(name)
     return found

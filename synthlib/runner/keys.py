@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from synthlib import encoders, paths
+from synthlib.asking.backends import name_model
 from synthlib.params import Params, Stage
 from synthlib.runner import notebooks
 from synthlib.tasks import load_task, own_files, task_names
@@ -204,8 +205,6 @@ def _check_features(task: str, encoder: str) -> None:
 
 def _own_models(params: Params) -> dict[str, str]:
     """Return what identifies the encoder and the writer of texts, where these are folders."""
-    from synthlib.asking.backends import name_model
-
     models = {}
     if hasattr(params, "encoder") and encoders.is_folder(params.encoder):
         encoder = Path(encoders.locate(params.encoder)[0])
@@ -219,9 +218,7 @@ def _own_models(params: Params) -> dict[str, str]:
 @cache
 def _fingerprint_encoder(encoder: str, stamps: tuple[tuple[int, int], ...]) -> str:
     """Return what identifies an encoder that is a folder, once for each state of its files."""
-    from synthlib import features  # as above
-
-    return features.fingerprint_folder(encoder)
+    return encoders.fingerprint(encoder)
 
 
 def file_sha256(path: Path) -> str:
